@@ -1,0 +1,73 @@
+"""Where the context ends and an option begins, in tokens.
+
+Options are tokenised in context. The context's ids should then be a prefix of the whole;
+where a tokeniser merges across the boundary (":" + "no" → ":no"), every option of the query
+is scored from the last token that all of them share with the context, so that their masses
+stay comparable, and the query is flagged `boundary_merged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grace.errors import ConfigError
+from grace.types import Form, Prompt, Query
+
+Ids = tuple[int, ...]
+
+
+def spelling_in_context(query: Query, context_text: str, spelling: str) -> str:
+    """The spelling as it follows the context: with a space where the query asks for one."""
+    needs_space = query.spaced and context_text != "" and not context_text[-1].isspace()
+    return f" {spelling}" if needs_space and not spelling[:1].isspace() else spelling
+
+
+def place_options(
+    query: Query, text: str, context: Ids, wholes: Sequence[Sequence[tuple[str, Ids]]]
+) -> Prompt:
+    """Cut the options' ids off at the common boundary.
+
+    `wholes[i]` are the surface forms of option i, each as text and the ids of context and
+    form together. Raises ConfigError for an option of no tokens, and for two options that
+    are the same tokens.
+    """
+    shared = min(
+        (_common(context, ids) for forms in wholes for _, ids in forms), default=len(context)
+    )
+    owner: dict[Ids, str] = {}
+    placed: list[tuple[Form, ...]] = []
+    for option, forms in zip(query.options, wholes, strict=True):
+        own: dict[Ids, Form] = {}
+        for spelling, whole in forms:
+            ids = whole[shared:]
+            if whole == context[: len(whole)]:
+                raise ConfigError(
+                    f"option {option.name!r}: {spelling!r} has no tokens of its own after "
+                    "the context; expected at least one"
+                )
+            if owner.setdefault(ids, option.name) != option.name:
+                raise ConfigError(
+                    f"options {owner[ids]!r} and {option.name!r} are the same tokens for "
+                    f"this model ({spelling!r}); expected options that differ"
+                )
+            own.setdefault(ids, Form(spelling, ids))
+        placed.append(tuple(own.values()))
+    flags = ("boundary_merged",) if shared < len(context) else ()
+    return Prompt(query, text, context[:shared], tuple(placed), flags)
+
+
+def check_bos(ids: Sequence[int], bos: int | None) -> None:
+    """Refuse a context that begins with the beginning-of-sequence token twice."""
+    if bos is not None and len(ids) > 1 and ids[0] == bos and ids[1] == bos:
+        raise ConfigError(
+            "the rendered prompt begins with two beginning-of-sequence tokens: the chat "
+            "template and the tokeniser both add one; expected exactly one"
+        )
+
+
+def _common(first: Sequence[int], second: Sequence[int]) -> int:
+    """The length of the longest common prefix."""
+    for i, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return i
+    return min(len(first), len(second))

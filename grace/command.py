@@ -1,0 +1,124 @@
+"""The entry of Grace's commands: Hydra's command line, with three things added.
+
+Group choices that are numbers may be typed bare (`study=1`); a `conf/` folder where the user
+stands adds to Grace's own; and what the user can mend is one sentence and exit code 1.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from grace.errors import ConfigError, GraceError
+from grace.resources import shipped
+
+GROUPS = ("study", "exp", "model", "engine")
+_CHOICE = re.compile(rf"^(?P<group>{'|'.join(GROUPS)})=(?P<choices>[^'\"\[\]{{}}()]+)$")
+_NUMBER = re.compile(r"^[0-9]+(\.[0-9]+)?$")
+
+#: Exit codes of every command.
+OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
+
+
+def quote_choices(overrides: Sequence[str]) -> list[str]:
+    """Quote numbers among group choices: Hydra takes `study='1'` and refuses `study=1`."""
+    quoted = []
+    for override in overrides:
+        match = _CHOICE.match(override)
+        if match:
+            choices = match["choices"].split(",")
+            override = f"{match['group']}=" + ",".join(
+                f"'{c.strip()}'" if _NUMBER.match(c.strip()) else c for c in choices
+            )
+        quoted.append(override)
+    return quoted
+
+
+def search_path() -> list[str]:
+    """An override that adds the user's own conf/ folder, if there is one."""
+    own = Path.cwd() / "conf"
+    theirs = shipped("conf")
+    if not own.is_dir() or own.resolve() == theirs.resolve():
+        return []
+    for path in sorted(own.glob("*/*.yaml")):
+        if (theirs / path.relative_to(own)).exists() and path.parent.name in GROUPS:
+            raise ConfigError(
+                f"{path}: Grace has a {path.parent.name} named {path.stem} of its own; "
+                "expected another file name"
+            )
+    return [f"hydra.searchpath=[{_quoted(f'file://{own}')}]"]
+
+
+def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, Any]:
+    """The configuration these overrides make, from Python."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+
+    wrong = [o for o in overrides if "=" not in o]
+    if wrong:
+        raise ConfigError(f"{wrong[0]!r}: expected setting=value")
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+            config = hydra_compose(config_name, [*quote_choices(overrides), *search_path()])
+    except HydraException as error:
+        raise ConfigError(_first_lines(error)) from error
+    return _plain(config)
+
+
+def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> None:
+    """Run a job once for each configuration of the command line, and exit with its code.
+
+    The job takes the composed configuration and returns an exit code; of several (a sweep)
+    the largest counts.
+    """
+    import hydra
+
+    codes: list[int] = []
+
+    def task(config: Any) -> None:
+        try:
+            codes.append(job(_plain(config)))
+        except GraceError as error:
+            print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            codes.append(BAD_INPUT)
+        if codes[-1] == INTERRUPTED:
+            sys.exit(INTERRUPTED)
+
+    try:
+        sys.argv = [sys.argv[0], *quote_choices(sys.argv[1:]), *search_path()]
+        hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=config_name)(
+            task
+        )()
+    except GraceError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(max(codes, default=OK))
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Hydra's configuration as plain containers, without Hydra's own part."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_first_lines(error)) from error
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines else type(error).__name__
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,131 @@
+"""The local engine: tokeniser, packed tree and sampler behind the engine protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from grace.engines.local.load import find_source, load_model, load_tokenizer, stop_ids
+from grace.engines.local.tokenise import Tokeniser
+from grace.engines.local.tree import cut_batches
+from grace.settings import LocalSettings, ModelSettings
+from grace.trie import assemble
+from grace.types import Answered, EngineInfo, Failure, Prompt, Query
+
+#: Nodes of one packed tree: attention costs their square, so a moderate tree is fastest.
+DEFAULT_BATCH_TOKENS = 1024
+#: Texts drawn side by side.
+DEFAULT_BATCH_TEXTS = 16
+
+
+class LocalEngine:
+    """A model in this process. The weights are loaded when the first answer is asked for."""
+
+    def __init__(self, model: ModelSettings, engine: LocalSettings) -> None:
+        self._model_settings = model
+        self._settings = engine
+        self._max_tokens = engine.max_batch_tokens or DEFAULT_BATCH_TOKENS
+        self._source = find_source(model)
+        tokenizer = load_tokenizer(self._source)
+        chat = bool(tokenizer.chat_template) if model.chat is None else model.chat
+        self.chat = chat
+        self._tokeniser = Tokeniser(
+            tokenizer, chat=chat, template_kwargs=model.chat_template_kwargs
+        )
+        self._config = self._load_config()
+        self._model: Any = None
+        self._reader: Any = None
+
+    def _load_config(self) -> Any:
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(
+            self._source.folder, revision=self._source.hub_revision
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the numbers depend on; `details` says how the tree is read once loaded."""
+        from grace.engines.local.load import choose_device, choose_dtype
+
+        device = choose_device(self._settings.device)
+        dtype = choose_dtype(self._model_settings, self._settings, device, self._config)
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")]
+        details: dict[str, Any] = {"device": str(device), "chat": self.chat}
+        if self._reader is not None:
+            details |= {"way": self._reader.way}
+            if self._reader.why:
+                details |= {"why": self._reader.why}
+        return EngineInfo(
+            kind="local",
+            version=", ".join(versions),
+            model=self._source.name,
+            revision=self._source.revision,
+            dtype=str(dtype).removeprefix("torch."),
+            method="exact",
+            details=details,
+        )
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest sequence the model takes, where its configuration says."""
+        limit = getattr(self._config.get_text_config(), "max_position_embeddings", None)
+        own = self._model_settings.max_length
+        return min((n for n in (limit, own) if n), default=None)
+
+    async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
+        """Render and tokenise; a query longer than the model takes is a failure, never cut."""
+        return [self._fitting(self._tokeniser.prompt(query)) for query in queries]
+
+    def _fitting(self, prompt: Prompt) -> Prompt | Failure:
+        sampling = prompt.query.sampling
+        beyond = max((len(f.ids) - 1 for forms in prompt.forms for f in forms), default=0)
+        need = len(prompt.context) + (sampling.max_tokens if sampling else beyond)
+        if self.max_length is not None and need > self.max_length:
+            return Failure(
+                f"the prompt needs {need} tokens and the model takes {self.max_length}"
+            )
+        return prompt
+
+    def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+        """Prompts with options by shared prefix, prompts for a text by length."""
+        scored = [p for p in prompts if p.query.options]
+        drawn = [p for p in prompts if not p.query.options]
+        drawn.sort(key=lambda p: (len(p.context), p.key))
+        size = self._settings.max_batch_texts or DEFAULT_BATCH_TEXTS
+        return [
+            *cut_batches(scored, self._max_tokens),
+            *(drawn[i : i + size] for i in range(0, len(drawn), size)),
+        ]
+
+    async def answer(
+        self, batches: Sequence[Sequence[Prompt]]
+    ) -> AsyncIterator[Sequence[Answered]]:
+        """One batch after another, computed off the event loop so that signals are heard."""
+        for batch in batches:
+            if batch:
+                yield await asyncio.to_thread(self._answer_batch, batch)
+
+    def _answer_batch(self, batch: Sequence[Prompt]) -> list[Answered]:
+        from grace.engines.local.sample import draw_texts
+
+        self._load()
+        if batch[0].query.options:
+            found = self._reader.read(batch)
+            return [(p, assemble(p, nodes)) for p, nodes in zip(batch, found, strict=True)]
+        stops = stop_ids(self._model, self._tokeniser.hf)
+        texts = draw_texts(self._model, self._tokeniser.hf, batch, stops)
+        return list(zip(batch, texts, strict=True))
+
+    def _load(self) -> None:
+        if self._model is None:
+            from grace.engines.local.forward import Reader
+
+            self._model = load_model(self._source, self._model_settings, self._settings)
+            self._reader = Reader(self._model, self._max_tokens)
+
+    async def close(self) -> None:
+        """Let the weights go."""
+        self._model = self._reader = None

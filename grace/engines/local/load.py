@@ -1,0 +1,142 @@
+"""Loading a model folder: device, numeric type, weights' hash, what ends an answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grace.engines.local.bundled import bundled_model, cache_folder
+from grace.errors import ConfigError
+from grace.settings import LocalSettings, ModelSettings
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model's files are and which they are."""
+
+    name: str  # Hugging Face id, or the folder
+    folder: str  # what from_pretrained takes
+    revision: str  # hash of the weights, or the requested hub revision
+    hub_revision: str | None = None
+
+
+def find_source(model: ModelSettings) -> Source:
+    """The model's folder: given, bundled, or named on the Hugging Face hub."""
+    if model.path is not None:
+        folder = Path(model.path).expanduser()
+        if not (folder / "config.json").is_file():
+            raise ConfigError(
+                f"model.path={model.path}: expected a folder with a Hugging Face model "
+                "(config.json, weights, tokenizer)"
+            )
+        return Source(str(folder.resolve()), str(folder), weights_hash(folder))
+    if model.bundled:
+        folder, digest = bundled_model()
+        return Source(model.id, str(folder), digest)
+    return Source(model.id, model.id, model.revision or "", model.revision)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device asked for, or the best there is."""
+    if wanted != "auto":
+        try:
+            device = torch.device(wanted)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(
+                f"engine.device={wanted}: {str(error).splitlines()[0]}; "
+                "expected auto, cpu, cuda, cuda:N or mps"
+            ) from error
+        return device
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def choose_dtype(
+    model: ModelSettings, engine: LocalSettings, device: torch.device, config: Any
+) -> torch.dtype:
+    """engine.dtype; where that is auto, float32 on the CPU and as published elsewhere."""
+    name = engine.dtype
+    if name == "auto":
+        name = "float32" if device.type == "cpu" else model.dtype
+    published = getattr(config, "dtype", None) or torch.float32
+    dtype: torch.dtype = published if name == "auto" else DTYPES[name]
+    if dtype == torch.float16 and str(config.model_type).startswith("gemma2"):
+        raise ConfigError("engine.dtype=float16: Gemma 2 overflows in it; expected bfloat16")
+    return dtype
+
+
+def load_tokenizer(source: Source) -> Any:
+    """The model's tokeniser; never runs code that comes with a model."""
+    from transformers import AutoTokenizer
+
+    return _from_pretrained(AutoTokenizer, source)
+
+
+def load_model(source: Source, model: ModelSettings, engine: LocalSettings) -> Any:
+    """The model in evaluation mode on its device."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.disable_progress_bar()
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    device = choose_device(engine.device)
+    config = _from_pretrained(AutoConfig, source)
+    dtype = choose_dtype(model, engine, device, config)
+    loaded = _from_pretrained(AutoModelForCausalLM, source, dtype=dtype)
+    return loaded.to(device).eval()
+
+
+def _from_pretrained(kind: Any, source: Source, **settings: Any) -> Any:
+    try:
+        return kind.from_pretrained(source.folder, revision=source.hub_revision, **settings)
+    except (OSError, ValueError) as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ConfigError(f"model {source.name} could not be loaded: {first}") from error
+
+
+def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer, from the generation settings and the tokeniser."""
+    ends = getattr(model.generation_config, "eos_token_id", None)
+    found = set(ends if isinstance(ends, list) else [ends])
+    found.add(tokenizer.eos_token_id)
+    return frozenset(int(end) for end in found if end is not None)
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over the folder's weight files, remembered by their sizes and times."""
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in {".safetensors", ".bin", ".gguf"} and path.is_file()
+    )
+    stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    stamp = hashlib.sha256(json.dumps([str(folder.resolve()), stats]).encode()).hexdigest()
+    memo = cache_folder() / "hashes" / stamp
+    if memo.is_file() and len(known := memo.read_text(encoding="ascii")) == 64:
+        return known
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    value = digest.hexdigest()
+    try:
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        partial = memo.with_name(f"{stamp}.{os.getpid()}")
+        partial.write_text(value, encoding="ascii")
+        partial.replace(memo)
+    except OSError:
+        pass  # only a memory: the hash is computed again next time
+    return value

@@ -1,0 +1,41 @@
+"""The errors a user sees: one sentence each, and never a traceback."""
+
+from __future__ import annotations
+
+
+class GraceError(Exception):
+    """Something the user can mend; the command prints it and exits with 1."""
+
+
+class ConfigError(GraceError):
+    """A setting, study file or template that cannot work."""
+
+
+class StimuliError(GraceError):
+    """A stimuli file that cannot be used, with the place and what was expected."""
+
+    def __init__(
+        self,
+        expected: str,
+        *,
+        file: str,
+        row: int | None = None,
+        column: str | None = None,
+        value: object = None,
+    ) -> None:
+        """Compose "FILE, row 3, column access: found 'x', expected ...".
+
+        `row` counts the rows below the header from 1, as pandas users and R users do.
+        """
+        place = [str(file)]
+        if row is not None:
+            place.append(f"row {row}")
+        if column is not None:
+            place.append(f"column {column}")
+        found = f"found {_shorten(value)}, " if value is not None else ""
+        super().__init__(f"{', '.join(place)}: {found}{expected}")
+
+
+def _shorten(value: object, limit: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

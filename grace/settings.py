@@ -1,0 +1,120 @@
+"""Settings of a run, validated once where they enter. Inside, the types are trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grace.errors import ConfigError
+from grace.study import StudySpec
+
+DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Strict(BaseModel):
+    """A frozen settings group that refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ExpSettings(Strict):
+    """How an experiment asks: the sampling of raw answers, the scoring of options."""
+
+    name: str
+    answer_prefix: str = ""
+    base_answer_prefix: str = ""
+    prior: bool = False
+    forms: bool = True
+    low_mass: float = Field(0.1, ge=0, le=1)
+    temperature: float = Field(0.7, ge=0, le=10)
+    top_p: float = Field(0.9, gt=0, le=1)
+    max_tokens: int = Field(150, ge=1, le=1_000_000)
+    replicates: int = Field(1, ge=1, le=100_000)
+
+
+class ModelSettings(Strict):
+    """A model: where it is, how it is spoken to, what it needs."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    id: str = ""
+    path: str | None = None
+    bundled: bool = False
+    revision: str | None = None
+    chat: bool | None = None
+    dtype: DtypeName = "auto"
+    max_length: int | None = Field(None, ge=1)
+    chat_template_kwargs: dict[str, Any] = {}
+    licence: str = ""
+    gated: bool = False
+    parameters: float | None = Field(None, gt=0)  # billions
+    memory_gib: float | None = Field(None, gt=0)  # GPU memory needed, all cards together
+    cards: str = ""
+    serve: dict[str, Any] = {}
+
+
+class LocalSettings(Strict):
+    """The engine in this process."""
+
+    kind: Literal["local"]
+    device: str = "auto"
+    dtype: DtypeName = "auto"
+    max_batch_tokens: int | None = Field(None, ge=1)
+    max_batch_texts: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1)
+
+
+class VllmSettings(Strict):
+    """Endpoints of one model over HTTP."""
+
+    kind: Literal["vllm"]
+    endpoints: tuple[str, ...] = ()
+
+
+class Settings(Strict):
+    """One run: a study, an experiment, a model, an engine, and where the results go."""
+
+    study: StudySpec
+    exp: ExpSettings
+    model: ModelSettings
+    engine: Annotated[LocalSettings | VllmSettings, Field(discriminator="kind")]
+    data: str | None = None
+    output: str = "outputs"
+    store: str | None = None
+    tag: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    pilot: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0, lt=2**63)
+    dry_run: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's results go: output/study/exp/model[-tag]."""
+        name = self.model.name + (f"-{self.tag}" if self.tag else "")
+        return Path(self.output) / self.study.name / self.exp.name / name
+
+
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """Validate a composed configuration; a ConfigError lists each setting that is wrong."""
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError(describe(error)) from error
+
+
+def describe(error: ValidationError, where: str = "") -> str:
+    """A validation error as one line a setting: its name, the value found, what is wrong."""
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"] if part not in ("local", "vllm"))
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{where}{name}: no such setting")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}{name}: missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            shown = repr(problem["input"])
+            shown = shown if len(shown) <= 80 else f"{shown[:79]}…"
+            lines.append(f"{where}{name}={shown}: {message[:1].lower()}{message[1:]}")
+    return "; ".join(lines)
