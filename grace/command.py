@@ -28,12 +28,12 @@ def quote_choices(overrides: Sequence[str]) -> list[str]:
     quoted = []
     for override in overrides:
         match = _CHOICE.match(override)
-        if match:
-            choices = match["choices"].split(",")
-            override = f"{match['group']}=" + ",".join(
-                f"'{c.strip()}'" if _NUMBER.match(c.strip()) else c for c in choices
-            )
-        quoted.append(override)
+        if match is None:
+            quoted.append(override)
+            continue
+        choices = [choice.strip() for choice in match["choices"].split(",")]
+        shown = ",".join(f"'{c}'" if _NUMBER.match(c) else c for c in choices)
+        quoted.append(f"{match['group']}={shown}")
     return quoted
 
 
@@ -85,7 +85,7 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
         try:
             codes.append(job(_plain(config)))
         except GraceError as error:
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            print(f"error: {error}", file=sys.stderr)
             codes.append(BAD_INPUT)
         if codes[-1] == INTERRUPTED:
             sys.exit(INTERRUPTED)
@@ -96,7 +96,7 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
             task
         )()
     except GraceError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -10,7 +10,6 @@ promises to keep: a list can be made again in years.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from random import Random
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ Condition = TypeVar("Condition")
 def trials(
     items: Sequence[Item], conditions: Sequence[Condition], participants: int, seed: int
 ) -> Iterator[tuple[int, Item, Condition]]:
-    """Participant (from 1), item and condition of each trial, in order of presentation.
+    """Yield participant (from 1), item and condition of each trial, as presented.
 
     More participants with the same seed leave the lists of the first ones as they were.
     """
@@ -35,7 +34,7 @@ def trials(
 
 
 def assignments(items: int, conditions: int, rng: Random) -> Iterator[list[int]]:
-    """The condition of each item, one list a participant, without end.
+    """Yield the condition of each item, one list a participant, without end.
 
     Within a participant the counts of two conditions differ by at most 1, and so do, among
     the first N participants, the counts of two conditions of the same item. In each block of
@@ -50,22 +49,21 @@ def assignments(items: int, conditions: int, rng: Random) -> Iterator[list[int]]
 
 
 def orders(items: int, rng: Random) -> Iterator[list[int]]:
-    """The items in order of presentation, one list a participant, without end.
+    """Yield the items in order of presentation, one list a participant, without end.
 
     In each block of as many participants as there are items every item is at every place
-    once (Williams 1949). With an even number of items, every item also comes right after
-    every other once; with an odd number that takes two blocks, of which one is mirrored.
+    once, and where the number of items is even every item also comes right after every
+    other once (Williams 1949).
     """
-    zigzag = [(-(place // 2) if place % 2 == 0 else (place + 1) // 2) for place in range(items)]
-    for block in count():
+    zigzag = [(place + 1) // 2 * (-1) ** (place + 1) for place in range(items)]  # 0 1 -1 2 -2
+    while True:
         rows = _shuffled(items, rng)
-        names = rows if items == 0 else _shuffled(items, rng)
+        names = _shuffled(items, rng)
         for row in rows:
-            order = [names[(row + step) % items] for step in zigzag]
-            yield order[::-1] if block % 2 else order
+            yield [names[(row + step) % items] for step in zigzag]
 
 
 def _shuffled(n: int, rng: Random) -> list[int]:
-    """The numbers below n in random order."""
+    """Put the numbers below n in random order."""
     keys = [rng.random() for _ in range(n)]
     return sorted(range(n), key=keys.__getitem__)

@@ -45,7 +45,7 @@ class Templates:
         self.env = SandboxedEnvironment(
             loader=loader,
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701  (prompts are plain text)
+            autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -63,8 +63,10 @@ class Templates:
             raise ConfigError(f"{where}: {text!r}: {error}") from error
 
     def check(self, name: str, names: Iterable[str]) -> None:
-        """Refuse a template that is missing, malformed, without a user block, or that names
-        what no column of the study is.
+        """Refuse a template that cannot be rendered.
+
+        That is one that is missing, malformed, without a user block, or that names what no
+        column of the study is.
         """
         known = set(names)
         template = self._get(name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from grace.errors import ConfigError
 from grace.study import StudySpec
@@ -53,6 +54,18 @@ class ModelSettings(Strict):
     memory_gib: float | None = Field(None, gt=0)  # GPU memory needed, all cards together
     cards: str = ""
     serve: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_folder(cls, value: Any) -> Any:
+        """A folder given in the bundled model's place is another model: it has its own name."""
+        if isinstance(value, dict) and value.get("path") and value.get("bundled"):
+            folder = Path(str(value["path"])).expanduser()
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")
+            return {"name": name or "model", "id": str(folder), "path": str(folder)} | {
+                key: value[key] for key in ("chat", "max_length") if value.get(key) is not None
+            }
+        return value
 
 
 class LocalSettings(Strict):

@@ -63,9 +63,7 @@ def read_stimuli(path: Path, study: StudySpec, templates: Templates) -> Stimuli:
     make = _Maker(path, study, header, templates)
     trials = tuple(make.trial(i, cells) for i, cells in enumerate(rows, start=1))
     _refuse_duplicates(path, study, trials)
-    return Stimuli(
-        path, hashlib.sha256(content).hexdigest(), header, tuple(rows), trials, derived
-    )
+    return Stimuli(path, hashlib.sha256(content).hexdigest(), header, tuple(rows), trials, derived)
 
 
 def _needed(column: ColumnSpec) -> bool:
@@ -85,51 +83,61 @@ def _read(path: Path) -> bytes:
 
 def _split(path: Path, content: bytes) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Header and rows; every row as long as the header, blank lines passed over."""
+    text = _decode(path, content)
+    rows: list[tuple[str, ...]] = []
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = tuple(name.strip() for name in next(reader))
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise StimuliError(
+                    f"found {len(cells)} cells, expected {len(header)} as in the header "
+                    "(is a comma or a quotation mark missing or too many?)",
+                    file=str(path),
+                    row=len(rows) + 1,
+                )
+            if cells:
+                rows.append(tuple(cells))
+    except csv.Error as error:
+        raise StimuliError(f"no valid CSV: {error}", file=str(path), row=len(rows) + 1) from error
+    _check_header(path, header)
+    if not rows:
+        raise StimuliError("a header but no rows; expected at least one", file=str(path))
+    return header, rows
+
+
+def _decode(path: Path, content: bytes) -> str:
+    """The file as text, or where it stops being UTF-8."""
     file = str(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n")
         raise StimuliError(
-            "text that is UTF-8; save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)",
+            "expected UTF-8 text; save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)",
             file=file,
             row=line or None,
             value=content[error.start : error.start + 12],
         ) from error
     if "\0" in text:
+        line = text[: text.index("\0")].count("\n")
         raise StimuliError(
-            "text without NUL characters (is it UTF-16, or no CSV at all?)",
+            "expected text without NUL characters (is it UTF-16, or no CSV at all?)",
             file=file,
-            row=text[: text.index("\0")].count("\n") or None,
+            row=line or None,
             value="\0",
         )
     if not text.strip():
         raise StimuliError("the file is empty; expected a header and rows", file=file)
-    rows: list[tuple[str, ...]] = []
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = tuple(name.strip() for name in next(reader))
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise StimuliError(
-                    f"found {len(cells)} cells, expected {len(header)} as in the header "
-                    "(is a comma or a quotation mark missing or too many?)",
-                    file=file,
-                    row=len(rows) + 1,
-                )
-            rows.append(tuple(cells))
-    except csv.Error as error:
-        raise StimuliError(f"no valid CSV: {error}", file=file, row=len(rows) + 1) from error
+    return text
+
+
+def _check_header(path: Path, header: tuple[str, ...]) -> None:
     for i, name in enumerate(header):
         if not name:
-            raise StimuliError(f"column {i + 1} has no name in the header", file=file)
+            raise StimuliError(f"column {i + 1} has no name in the header", file=str(path))
         if name in header[:i]:
-            raise StimuliError("the column stands twice in the header", file=file, column=name)
-    if not rows:
-        raise StimuliError("a header but no rows; expected at least one", file=file)
-    return header, rows
+            raise StimuliError("the column stands twice in the header", file=str(path), column=name)
 
 
 class _Maker:
@@ -194,9 +202,7 @@ class _Maker:
         if spec.type == "integer" and isinstance(value, str):
             if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
                 expected = _one_of(spec) if spec.allowed else "expected a whole number"
-                raise StimuliError(
-                    expected, file=self.file, row=row, column=name, value=text
-                )
+                raise StimuliError(expected, file=self.file, row=row, column=name, value=text)
             value = int(value)
         if spec.allowed is not None and value not in spec.allowed:
             raise StimuliError(_one_of(spec), file=self.file, row=row, column=name, value=text)

@@ -108,7 +108,7 @@ def _less(logprob: float, share: float) -> float:
 
 
 def log_sum_exp(values: Sequence[float]) -> float:
-    """ln Σ exp(values), −inf for none."""
+    """Ln Σ exp(values), −inf for none."""
     top = max(values, default=-math.inf)
     if math.isinf(top):
         return top

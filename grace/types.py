@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
@@ -82,7 +83,7 @@ class Query:
     spaced: bool = False
     replicate: int = 0
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of the content: equal questions are one query, wherever they come from."""
         content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
@@ -110,7 +111,7 @@ class Prompt:
     forms: tuple[tuple[Form, ...], ...] = ()
     flags: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of the token ids, option names and sampling settings: the store's key."""
         sampling = self.query.sampling
@@ -189,6 +190,11 @@ class Failure:
 Answer = OptionScores | Generation | Failure
 
 
+def mass(scores: OptionScores) -> float:
+    """The probability of all options together; NaN where one is only bounded."""
+    return math.fsum(math.exp(option.log_mass) for option in scores.options)
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """What a number depends on besides the prompt; part of the store's key."""
@@ -218,11 +224,20 @@ class Engine(Protocol):
         """What this engine is; fixed once it has started."""
         ...
 
+    @property
+    def chat(self) -> bool:
+        """Whether the model takes turns; a base model is given plain text."""
+        ...
+
     async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Render and tokenise, in order. A query that cannot be asked becomes a Failure.
 
         Raises ConfigError where no query of this kind can be asked (an option of no tokens).
         """
+        ...
+
+    async def spell(self, ids: Sequence[int]) -> list[str]:
+        """Each token as text, for people."""
         ...
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:

@@ -23,6 +23,8 @@ DEFAULT_BATCH_TEXTS = 16
 class LocalEngine:
     """A model in this process. The weights are loaded when the first answer is asked for."""
 
+    chat: bool
+
     def __init__(self, model: ModelSettings, engine: LocalSettings) -> None:
         self._model_settings = model
         self._settings = engine
@@ -41,9 +43,7 @@ class LocalEngine:
     def _load_config(self) -> Any:
         from transformers import AutoConfig
 
-        return AutoConfig.from_pretrained(
-            self._source.folder, revision=self._source.hub_revision
-        )
+        return AutoConfig.from_pretrained(self._source.folder, revision=self._source.hub_revision)
 
     @property
     def info(self) -> EngineInfo:
@@ -52,7 +52,9 @@ class LocalEngine:
 
         device = choose_device(self._settings.device)
         dtype = choose_dtype(self._model_settings, self._settings, device, self._config)
-        versions = [f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")]
+        versions = [
+            f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")
+        ]
         details: dict[str, Any] = {"device": str(device), "chat": self.chat}
         if self._reader is not None:
             details |= {"way": self._reader.way}
@@ -84,10 +86,12 @@ class LocalEngine:
         beyond = max((len(f.ids) - 1 for forms in prompt.forms for f in forms), default=0)
         need = len(prompt.context) + (sampling.max_tokens if sampling else beyond)
         if self.max_length is not None and need > self.max_length:
-            return Failure(
-                f"the prompt needs {need} tokens and the model takes {self.max_length}"
-            )
+            return Failure(f"the prompt needs {need} tokens and the model takes {self.max_length}")
         return prompt
+
+    async def spell(self, ids: Sequence[int]) -> list[str]:
+        """Each token as text."""
+        return [self._tokeniser.hf.decode([token]) for token in ids]
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
         """Prompts with options by shared prefix, prompts for a text by length."""

@@ -125,7 +125,9 @@ def _probe_prompts(vocabulary: int) -> list[Prompt]:
     forms = tuple(
         (Form(o.name, ids),)
         for o, ids in zip(
-            options, [tuple(draw[20:23]), (draw[20], draw[24], draw[25]), (draw[26],)], strict=True
+            options,
+            [tuple(draw[20:23]), (draw[20], draw[24], draw[25]), (draw[26],)],
+            strict=True,
         )
     )
     query = Query((Message("user", ""),), options)

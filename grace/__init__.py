@@ -1,0 +1,38 @@
+"""Grace runs psycholinguistic experiments on language models, with exact probabilities.
+
+    import grace
+
+    grace.score("smollm2-135m", ["Is the sky blue?"], ["yes", "no"])
+    run = grace.run_study("study=1", "exp=2", "model=smollm2-135m", "pilot=10")
+    run.trials, run.responses, run.matrices, run.manifest
+
+The names load when first used, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from grace.version import __version__
+
+if TYPE_CHECKING:
+    from grace.errors import GraceError
+    from grace.results import Run, load
+    from grace.scoring import run_study, score
+
+_WHERE = {
+    "GraceError": "grace.errors",
+    "Run": "grace.results",
+    "load": "grace.results",
+    "run_study": "grace.scoring",
+    "score": "grace.scoring",
+}
+
+__all__ = ["GraceError", "Run", "__version__", "load", "run_study", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'grace' has no attribute {name!r}")

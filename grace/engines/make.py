@@ -1,0 +1,23 @@
+"""The engine a run's settings ask for. Heavy imports wait until an engine is chosen."""
+
+from __future__ import annotations
+
+from grace.errors import ConfigError
+from grace.settings import LocalSettings, ModelSettings, VllmSettings
+from grace.types import Engine
+
+
+async def make_engine(model: ModelSettings, engine: LocalSettings | VllmSettings) -> Engine:
+    """Start an engine; ConfigError where what it needs is not installed."""
+    try:
+        if isinstance(engine, LocalSettings):
+            from grace.engines.local import LocalEngine
+
+            return LocalEngine(model, engine)
+        raise NotImplementedError
+    except ModuleNotFoundError as error:
+        extra = "local" if isinstance(engine, LocalSettings) else "vllm"
+        raise ConfigError(
+            f"engine={extra} needs {error.name}, which is not installed: "
+            f"run `pip install 'grace-psycholinguistics[{extra}]'`"
+        ) from error

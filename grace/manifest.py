@@ -1,0 +1,125 @@
+"""The manifest: all that a number in the tables depends on, for whoever reads it later."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from grace.plan import Plan
+from grace.settings import Settings
+from grace.types import Answer, Failure
+from grace.version import __version__
+
+LIBRARIES = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "jinja2",
+    "hydra-core",
+    "torch",
+    "transformers",
+    "openai",
+)
+
+
+def make_manifest(
+    settings: Settings,
+    plan: Plan,
+    *,
+    stimuli: Mapping[str, Any],
+    templates: Mapping[str, Path],
+    counts: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    status: str,
+) -> dict[str, Any]:
+    """The manifest as plain containers; see docs/results.md for what each entry means."""
+    return {
+        "grace": {"version": __version__, **git_state(Path(__file__).parent)},
+        "status": status,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings.model_dump(mode="json", exclude={"study": {"columns", "checks"}}),
+        "stimuli": dict(stimuli),
+        "templates": {name: file_hash(path) for name, path in templates.items()},
+        "engine": asdict(plan.info),
+        "plan": {
+            "rows": plan.rows,
+            "rows_in_file": plan.rows_in_file,
+            "answers": plan.answers,
+            "queries": plan.queries,
+            "tokens": plan.tokens,
+            "distinct_tokens": plan.distinct_tokens,
+        },
+        "counts": dict(counts),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "libraries": library_versions(),
+    }
+
+
+def count_answers(answers: Iterable[Answer | None]) -> dict[str, Any]:
+    """How many were answered, failed (with each reason) and not asked yet."""
+    answered = missing = 0
+    reasons: Counter[str] = Counter()
+    for answer in answers:
+        if answer is None:
+            missing += 1
+        elif isinstance(answer, Failure):
+            reasons[answer.reason] += 1
+        else:
+            answered += 1
+    return {
+        "answered": answered,
+        "failed": sum(reasons.values()),
+        "not_asked": missing,
+        "failures": dict(reasons.most_common()),
+    }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that matter, of those installed."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """The commit and whether the tree was changed; nothing for an installed package."""
+    if not (folder.parent / ".git").exists():
+        return {}
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        dirty = bool(_git(folder, "status", "--porcelain"))
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": commit, "dirty": dirty}
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(  # noqa: S603
+        ["git", "-C", str(folder), *words],  # noqa: S607
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    )
+    return done.stdout.strip()

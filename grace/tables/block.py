@@ -1,0 +1,103 @@
+"""The answers of a block of trials as arrays, so that scores are computed many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grace import scores
+from grace.questions import Asked
+from grace.study import ExperimentSpec, QuestionSpec
+from grace.types import Answer, Failure, Generation, OptionScores, Trial
+
+Floats = NDArray[np.float64]
+#: A question and the index of one of its variants.
+Slot = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One asked question with its answer; none where it was not asked yet."""
+
+    asked: Asked
+    answer: Answer | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """n trials, and for each slot the n items; replicates of raw answers are further rows."""
+
+    trials: Sequence[Trial]
+    cells: Sequence[tuple[str, ...]]
+    items: Mapping[Slot, Sequence[Item]]
+    low_mass: float
+    _memo: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+
+    @cached_property
+    def log_masses(self) -> dict[Slot, Floats]:
+        """Natural logs, (n, options); NaN where an option was not measured."""
+        found = {}
+        for slot, items in self.items.items():
+            width = len(items[0].asked.query.options)
+            found[slot] = np.array([_log_masses(item.answer, width) for item in items])
+        return found
+
+    @cached_property
+    def probs(self) -> dict[Slot, Floats]:
+        """Shares among the options, (n, options)."""
+        return {slot: scores.softmax(values) for slot, values in self.log_masses.items()}
+
+    @cached_property
+    def masses(self) -> dict[Slot, Floats]:
+        """What all options hold together, (n,)."""
+        return {slot: scores.total_mass(values) for slot, values in self.log_masses.items()}
+
+    def matrices(self, question: str, variants: int) -> Floats:
+        """The distributions of all variants, (n, variants, options)."""
+        return np.stack([self.probs[question, i] for i in range(variants)], axis=1)
+
+    def once(
+        self, name: str, compute: Callable[[], tuple[Floats, Floats]]
+    ) -> tuple[Floats, Floats]:
+        """A reduction's result, computed when first wanted: several columns are cut from it."""
+        if name not in self._memo:
+            self._memo[name] = compute()
+        return self._memo[name]
+
+    def flags(self, slot: Slot, row: int) -> list[str]:
+        """What to know about one answer: why it is missing, or what to doubt."""
+        answer = self.items[slot][row].answer
+        if answer is None:
+            return ["not_asked"]
+        if isinstance(answer, Failure):
+            return [f"failed: {answer.reason}"]
+        flags = list(answer.flags)
+        if isinstance(answer, OptionScores) and self.masses[slot][row] < self.low_mass:
+            flags.append("low_mass")
+        return flags
+
+
+def slots(spec: ExperimentSpec) -> list[tuple[Slot, QuestionSpec]]:
+    """Every question's variants, in order."""
+    return [
+        ((name, i), question)
+        for name, question in spec.questions.items()
+        for i in range(len(question.variants()))
+    ]
+
+
+def scored(spec: ExperimentSpec) -> dict[str, QuestionSpec]:
+    """The questions with options."""
+    return {name: q for name, q in spec.questions.items() if q.options}
+
+
+def _log_masses(answer: Answer | None, width: int) -> list[float]:
+    if isinstance(answer, OptionScores):
+        return [option.log_mass for option in answer.options]
+    if isinstance(answer, Generation):
+        raise TypeError("a raw answer has no option scores")
+    return [float("nan")] * width

@@ -1,0 +1,163 @@
+"""The tidy table: one row a trial × question × option (× replicate).
+
+Of a raw answer each parsed field is one row, with the field's name in `option`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from grace.study import ExperimentSpec, Name, QuestionSpec, StudySpec
+from grace.tables.block import Block, Floats, Item, Slot, slots
+from grace.tables.columns import Column
+from grace.tables.wide import FLAGS, MODEL, REPLICATE, raw_values, study_column
+from grace.types import Generation, OptionScore, OptionScores
+
+SCORES = (
+    Column("option", "the option's name, or the field parsed from a raw answer", type="text"),
+    Column("value", "the number the option or field stands for", "as the question"),
+    Column("answer", "the field parsed from a raw answer, as text", type="text"),
+    Column("logprob", "sum of the log-probabilities of the option's tokens, as written", "nats"),
+    Column("log_mass", "log of the mass of the option's forms, no answer counted twice", "nats"),
+    Column("prob", "the option's share among the options", "probability", "0–1"),
+    Column("prob_low", "lower bound of prob, where it is only bounded", "probability", "0–1"),
+    Column("prob_high", "upper bound of prob, where it is only bounded", "probability", "0–1"),
+    Column("mass", "probability of all the question's options together", "probability", "0–1"),
+    Column("n_tokens", "tokens of the option as written, or of the raw answer", type="integer"),
+    Column("method", "exact, prompt_logprobs, bounded, or sampled", type="text"),
+    REPLICATE,
+    Column("response", "the model's whole raw answer", type="text"),
+    Column("parse_status", "ok, or exactly what was missing in the raw answer", type="text"),
+    FLAGS,
+)
+
+
+def tidy_columns(study: StudySpec, spec: ExperimentSpec) -> list[Column]:
+    """Every column of the tidy table in order."""
+    keys = [study_column(study, name, "stimuli file") for name in _keys(study)]
+    question = Column("question", "what was asked", source="study", type="text")
+    return [*keys, MODEL, question, *_over_columns(spec), *SCORES]
+
+
+def _keys(study: StudySpec) -> list[str]:
+    return list(dict.fromkeys((*study.key, *study.factors)))
+
+
+def over_names(spec: ExperimentSpec) -> list[str]:
+    """The columns that say which variant of a question a row is of."""
+    return [column.name for column in _over_columns(spec)]
+
+
+def _over_columns(spec: ExperimentSpec) -> list[Column]:
+    """What the questions vary over; `state` always has a column."""
+    values: dict[str, list[Name]] = {"state": []}
+    for question in spec.questions.values():
+        for name, levels in question.over.items():
+            values.setdefault(name, []).extend(levels)
+    return [
+        Column(
+            name,
+            f"the {name} the question asks about",
+            source="study",
+            type="integer" if all(isinstance(level, int) for level in levels) else "text",
+        )
+        for name, levels in values.items()
+    ]
+
+
+def tidy_rows(
+    block: Block, study: StudySpec, spec: ExperimentSpec, model: str
+) -> dict[str, list[Any]]:
+    """The block's rows as columns of values, None where a value is missing."""
+    names = [column.name for column in tidy_columns(study, spec)]
+    table: dict[str, list[Any]] = {name: [] for name in names}
+    keys = _keys(study)
+    for t, trial in enumerate(block.trials):
+        head = {name: trial.values[name] for name in keys} | {"model": model}
+        for slot, question in slots(spec):
+            items = block.items[slot]
+            repeats = len(items) // len(block.trials)
+            over = {"question": slot[0], **question.variants()[slot[1]]}
+            for row in range(t * repeats, (t + 1) * repeats):
+                for found in _slot_rows(block, slot, question, row):
+                    values = head | over | found
+                    for name in names:
+                        table[name].append(values.get(name))
+    return table
+
+
+def _slot_rows(block: Block, slot: Slot, question: QuestionSpec, row: int) -> list[dict[str, Any]]:
+    item = block.items[slot][row]
+    flags = block.flags(slot, row)
+    if question.parse is not None:
+        return _raw_rows(item, question, flags)
+    return _option_rows(item, block.probs[slot][row], block.masses[slot][row], flags)
+
+
+def _option_rows(item: Item, probs: Floats, mass: float, flags: list[str]) -> list[dict[str, Any]]:
+    answer = item.answer
+    rows = []
+    for k, option in enumerate(item.asked.query.options):
+        found: dict[str, Any] = {"option": option.name, "value": option.value, "replicate": 0}
+        if isinstance(answer, OptionScores):
+            score = answer.options[k]
+            found |= {
+                "logprob": _known(score.logprob),
+                "log_mass": _known(score.log_mass),
+                "prob": _known(float(probs[k])),
+                "mass": _known(mass),
+                "n_tokens": score.n_tokens,
+                "method": answer.method,
+            }
+            if answer.method == "bounded":
+                found |= _bounds(answer, score)
+        rows.append(found | {"flags": "; ".join(flags)})
+    return rows
+
+
+def _bounds(answer: OptionScores, score: OptionScore) -> dict[str, float | None]:
+    """Bounds of an option's share: it least and the others most probable, and the reverse."""
+    low, high = _limits(score)
+    others = [_limits(other) for other in answer.options if other is not score]
+    if any(math.isnan(v) for pair in [(low, high), *others] for v in pair):
+        return {"prob_low": 0.0, "prob_high": 1.0}
+    most = math.fsum(math.exp(h) for _, h in others)
+    least = math.fsum(math.exp(v) for v, _ in others)
+    return {
+        "prob_low": _share(math.exp(low), most),
+        "prob_high": _share(math.exp(high), least),
+    }
+
+
+def _limits(score: OptionScore) -> tuple[float, float]:
+    if math.isnan(score.log_mass):
+        return score.log_mass_low, score.log_mass_high
+    return score.log_mass, score.log_mass
+
+
+def _share(own: float, others: float) -> float | None:
+    return own / (own + others) if own + others > 0 else None
+
+
+def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> list[dict[str, Any]]:
+    found = raw_values(item.answer, question)
+    common = {
+        "replicate": item.asked.replicate,
+        "response": found.get("response"),
+        "parse_status": found["parse_status"],
+        "n_tokens": found.get("n_tokens"),
+        "method": "sampled" if isinstance(item.answer, Generation) else None,
+        "flags": "; ".join([*flags, *found.get("parse_flags", ())]),
+    }
+    rows = []
+    for name in question.parse.fields if question.parse else ():
+        value = found.get(name)
+        text = None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        number = value if isinstance(value, int | float) else None
+        rows.append({"option": name, "value": number, "answer": text, **common})
+    return rows
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,160 @@
+"""The wide table: one row a trial (× replicate of a raw answer), in the study's columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grace.parsing import parse
+from grace.stimuli import Stimuli
+from grace.study import ExperimentSpec, QuestionSpec, StudySpec
+from grace.tables.block import Block
+from grace.tables.columns import Column, computed_columns
+from grace.types import Generation
+
+RAW = (
+    Column("response", "the model's whole answer, as it came", type="text"),
+    Column("parse_status", "ok, or exactly what was missing in the answer", type="text"),
+    Column("finish_reason", "stop, or length: cut at the token limit", type="text"),
+    Column("n_tokens", "tokens of the answer", "tokens", "0 and above", type="integer"),
+    Column("seed", "the seed of this draw", range="0–2147483647", type="integer"),
+)
+REPLICATE = Column("replicate", "number of the draw for this trial, from 0", type="integer")
+FLAGS = Column("flags", "what to know about this row; empty if nothing", type="text")
+MODEL = Column("model", "the model asked", source="run", type="text")
+
+
+def wide_columns(study: StudySpec, spec: ExperimentSpec, stimuli: Stimuli) -> list[Column]:
+    """Every column of the wide table in order."""
+    columns = [_input_column(study, name) for name in stimuli.header]
+    columns += [_derived_column(study, name) for name in stimuli.derived]
+    columns.append(MODEL)
+    if raw := raw_questions(spec):
+        columns.append(REPLICATE)
+        for name, question in raw.items():
+            columns += _raw_columns(name, question, many=len(raw) > 1)
+    columns += [c.column for c in computed_columns(spec)]
+    columns.append(FLAGS)
+    return columns
+
+
+def wide_rows(
+    block: Block, study: StudySpec, spec: ExperimentSpec, stimuli: Stimuli, model: str
+) -> dict[str, list[Any]]:
+    """The block's rows as columns of values, None where a value is missing."""
+    repeats = _replicates(block, spec)
+    rows = [(t, r) for t in range(len(block.trials)) for r in range(repeats)]
+    table: dict[str, list[Any]] = {}
+    for k, name in enumerate(stimuli.header):
+        table[name] = [_typed(study, name, block, t, k) for t, _ in rows]
+    for name in stimuli.derived:
+        table[name] = [block.trials[t].values[name] for t, _ in rows]
+    table["model"] = [model] * len(rows)
+    if raw := raw_questions(spec):
+        table["replicate"] = [r for _, r in rows]
+        for name, question in raw.items():
+            _add_raw(table, block, name, question, many=len(raw) > 1)
+    for computed in computed_columns(spec):
+        values = computed.values(block)
+        table[computed.column.name] = [_number(values[t]) for t, _ in rows]
+    table["flags"] = [_row_flags(block, spec, t, r, repeats) for t, r in rows]
+    return table
+
+
+def raw_questions(spec: ExperimentSpec) -> dict[str, QuestionSpec]:
+    """The questions answered in free text."""
+    return {name: q for name, q in spec.questions.items() if q.parse is not None}
+
+
+def _replicates(block: Block, spec: ExperimentSpec) -> int:
+    for name in raw_questions(spec):
+        return len(block.items[name, 0]) // max(len(block.trials), 1)
+    return 1
+
+
+def _add_raw(
+    table: dict[str, list[Any]], block: Block, name: str, question: QuestionSpec, *, many: bool
+) -> None:
+    """A raw question's columns; the question's name comes first where there are several."""
+    names = {c.name: c.name for c in _raw_columns(name, question, many=False)}
+    if many:
+        names = {key: f"{name}_{key}" for key in names}
+    for column in names.values():
+        table[column] = []
+    for item in block.items[name, 0]:
+        found = raw_values(item.answer, question)
+        found["seed"] = item.asked.query.sampling.seed if item.asked.query.sampling else None
+        for key, column in names.items():
+            table[column].append(found.get(key))
+
+
+def raw_values(answer: object, question: QuestionSpec) -> dict[str, Any]:
+    """What is known of one raw answer: the text, what was parsed, how it ended."""
+    if not isinstance(answer, Generation) or question.parse is None:
+        return {"parse_status": "no answer"}
+    parsed = parse(answer.text, question.parse)
+    return {
+        "response": answer.text,
+        **parsed.values,
+        "parse_status": parsed.status,
+        "parse_flags": parsed.flags,
+        "finish_reason": answer.finish_reason,
+        "n_tokens": answer.n_tokens,
+    }
+
+
+def _raw_columns(name: str, question: QuestionSpec, *, many: bool) -> list[Column]:
+    fields = question.parse.fields if question.parse else {}
+    columns = [
+        RAW[0],
+        *(Column(key, f"{key}, as parsed from the response", source="response") for key in fields),
+        *RAW[1:],
+    ]
+    if not many:
+        return columns
+    return [
+        Column(f"{name}_{c.name}", c.meaning, c.unit, c.range, f"question {name}") for c in columns
+    ]
+
+
+def _row_flags(block: Block, spec: ExperimentSpec, trial: int, rep: int, repeats: int) -> str:
+    """All flags of a row, each with its question: "state2: low_mass; knowledge: low_mass"."""
+    found = []
+    for (name, i), items in block.items.items():
+        question = spec.questions[name]
+        row = trial * repeats + rep if question.parse is not None else trial
+        label = name + "".join(str(v) for v in question.variants()[i].values())
+        flags = block.flags((name, i), row)
+        if question.parse is not None:
+            flags += raw_values(items[row].answer, question).get("parse_flags", ())
+        found += [f"{label}: {flag}" for flag in flags]
+    return "; ".join(found)
+
+
+def _typed(study: StudySpec, name: str, block: Block, trial: int, k: int) -> Any:
+    """A cell as read; a number where the study says the column is one."""
+    spec = study.columns.get(name)
+    if spec is not None and spec.type == "integer":
+        return block.trials[trial].values[name]
+    return block.cells[trial][k]
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)  # noqa: PLR0124  (NaN is missing)
+
+
+def _input_column(study: StudySpec, name: str) -> Column:
+    if name in study.columns:
+        return study_column(study, name, "stimuli file")
+    meaning = "a column of the stimuli file that the study does not use"
+    return Column(name, meaning, source="stimuli file", type="text")
+
+
+def _derived_column(study: StudySpec, name: str) -> Column:
+    return study_column(study, name, "derived from the stimuli file")
+
+
+def study_column(study: StudySpec, name: str, source: str) -> Column:
+    """A column the study describes."""
+    spec = study.columns[name]
+    allowed = ", ".join(str(a) for a in spec.allowed or ())
+    return Column(name, spec.meaning, "", allowed, source, spec.type)

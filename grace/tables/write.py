@@ -1,0 +1,102 @@
+"""Writing tables: CSV and Parquet with the same rows, streamed, moved into place when whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grace.tables.columns import Column
+
+Rows = Mapping[str, Sequence[Any]]
+TYPES = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file in one move."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON in one move."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_table(stem: Path, columns: Sequence[Column], blocks: Iterable[Rows]) -> int:
+    """Write STEM.csv and STEM.parquet from blocks of columns; returns the number of rows.
+
+    A missing value is an empty cell in the CSV and null in the Parquet. A text cell that a
+    spreadsheet would run as a formula is escaped in the CSV with a leading apostrophe.
+    """
+    csv_path, parquet_path = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
+    with (
+        replacing(csv_path) as csv_part,
+        replacing(parquet_path) as parquet_part,
+        csv_part.open("w", encoding="utf-8", newline="") as file,
+    ):
+        plain = csv.writer(file, lineterminator="\n")
+        plain.writerow([_cell(column.name) for column in columns])
+        count = _stream(parquet_part, columns, blocks, plain.writerow)
+        _sync(file)
+    return count
+
+
+def _stream(
+    parquet: Path, columns: Sequence[Column], blocks: Iterable[Rows], row: Callable[[Any], Any]
+) -> int:
+    schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
+    count = 0
+    with pq.ParquetWriter(parquet, schema, compression="zstd") as writer:
+        for block in blocks:
+            values = [block[column.name] for column in columns]
+            for cells in zip(*values, strict=True):
+                row([_cell(cell) for cell in cells])
+                count += 1
+            arrays = [pa.array(v, type=field.type) for v, field in zip(values, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    return count
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return repr(value) if isinstance(value, float) else value
+
+
+def _sync(file: IO[str]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def codebook(title: str, tables: Mapping[str, Sequence[Column]]) -> dict[str, Any]:
+    """Every column of every table: meaning, unit, range, source."""
+    return {
+        "title": title,
+        "missing": "an empty cell (CSV) or null (Parquet): the value could not be had; "
+        "`flags` says why",
+        "escaping": "in the CSV, a text cell that begins with = + - @ tab or carriage return "
+        "has an apostrophe put before it; the Parquet holds the raw text",
+        "tables": {name: [asdict(c) for c in columns] for name, columns in tables.items()},
+    }
