@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from grace.types import (
+    EngineInfo,
     Form,
     FormScore,
     Generation,
@@ -65,6 +67,16 @@ def encode_prompt(prompt: Prompt) -> EncodedPrompt:
         prompt.flags,
     )
     return EncodedPrompt(to_json((prompt.text, prompt.context, messages)), to_json(asked))
+
+
+def encode_engine(info: EngineInfo) -> bytes:
+    """All that is known of an engine; details that JSON does not know as their `str`."""
+    return to_json(asdict(info), default=str)
+
+
+def decode_engine(encoded: bytes) -> EngineInfo:
+    """The engine that was encoded."""
+    return EngineInfo(**from_json(encoded))
 
 
 def decode_prompt(encoded: EncodedPrompt) -> Prompt:
@@ -173,15 +185,15 @@ def decode_shape(kind: Kind, shape: bytes) -> Any:
     )
 
 
-def to_json(content: Any) -> bytes:
-    """JSON in UTF-8. Not in ASCII: there two lone surrogates would come back as one character."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+def to_json(content: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """JSON in UTF-8. Not in ASCII: two lone surrogates would come back as one character."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=default)
+    return encode_text(text)
 
 
 def from_json(content: bytes) -> Any:
     """What `to_json` wrote, tuples as lists."""
-    return json.loads(content.decode("utf-8", "surrogatepass"))
+    return json.loads(decode_text(content))
 
 
 def deflate(content: bytes) -> bytes:
@@ -192,3 +204,13 @@ def deflate(content: bytes) -> bytes:
 def inflate(content: bytes) -> bytes:
     """What `deflate` compressed; zlib.error where it is damaged."""
     return zlib.decompress(content)
+
+
+def encode_text(text: str) -> bytes:
+    """Any text, lone surrogates and NUL included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode_text(content: bytes) -> str:
+    """What `encode_text` encoded."""
+    return content.decode("utf-8", "surrogatepass")

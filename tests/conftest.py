@@ -1,0 +1,35 @@
+"""Models and files the tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ORIGINAL = Path(os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny random model, by family name; built once a session."""
+    from tests.tiny import FAMILIES, build
+
+    built: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in built:
+            family = next(f for f in FAMILIES if f.name == name)
+            built[name] = build(family, tmp_path_factory.mktemp(name))
+        return built[name]
+
+    return folder
+
+
+@pytest.fixture
+def original() -> Path:
+    """The predecessor's stimuli, which are not ours to ship."""
+    if not (ORIGINAL / "study1.csv").is_file():
+        pytest.skip("the original stimuli are not here")
+    return ORIGINAL
