@@ -39,6 +39,7 @@ class Plan:
     tokens: int  # read by asking each query on its own, options included
     distinct_tokens: int  # with every shared beginning read once
     known: int  # queries the store has answered before
+    impossible: int  # queries that cannot be asked of this model
     info: EngineInfo
     folder: Path
 
@@ -56,6 +57,7 @@ def make_plan(
         tokens=total,
         distinct_tokens=distinct,
         known=known,
+        impossible=len(sheet.prompts) - len(sheet.askable),
         info=info,
         folder=settings.folder,
     )
@@ -90,6 +92,8 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
     queries = f"{plan.queries:,} distinct, for {plan.answers:,} answers"
     if plan.known:
         queries += f"; {plan.known:,} answered before"
+    if plan.impossible:
+        queries += f"; {plan.impossible:,} that this model cannot be asked"
     for name, value in (
         (
             "study",

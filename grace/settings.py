@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from grace.errors import ConfigError
 from grace.study import StudySpec
 
+#: The name of the model that comes with Grace.
+BUNDLED = "smollm2-135m"
+
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -58,14 +61,14 @@ class ModelSettings(Strict):
     @model_validator(mode="before")
     @classmethod
     def _own_folder(cls, value: Any) -> Any:
-        """A folder given in the bundled model's place is another model: it has its own name."""
-        if isinstance(value, dict) and value.get("path") and value.get("bundled"):
-            folder = Path(str(value["path"])).expanduser()
-            name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")
-            return {"name": name or "model", "id": str(folder), "path": str(folder)} | {
-                key: value[key] for key in ("chat", "max_length") if value.get(key) is not None
-            }
-        return value
+        """A folder given in the bundled model's place is another model, with its own name."""
+        if not (isinstance(value, dict) and value.get("path") and value.get("bundled")):
+            return value
+        folder = Path(str(value["path"])).expanduser()
+        own = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")
+        kept = {key: value[key] for key in ("chat", "max_length") if value.get(key) is not None}
+        name = own if value.get("name") == BUNDLED else value.get("name")
+        return {"name": name or "model", "id": str(folder), "path": str(folder)} | kept
 
 
 class LocalSettings(Strict):

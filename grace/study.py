@@ -104,6 +104,8 @@ class QuestionSpec(Spec):
     def _check(self) -> QuestionSpec:
         if bool(self.options) == (self.parse is not None):
             raise ValueError("expected either options (to score) or parse (for a raw answer)")
+        if self.parse is not None and self.over:
+            raise ValueError("a raw answer cannot vary `over` anything; ask a question for each")
         options = [spec.option(forms=True) for spec in self.options]
         _unique("option name", [option.name for option in options])
         _unique("option", [form for option in options for form in option.spellings])

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ORIGINAL = Path(os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original"))
+ORIGINAL = Path(
+    os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original")
+)
 
 
 @pytest.fixture(scope="session")

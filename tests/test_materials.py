@@ -126,8 +126,7 @@ def test_wording_depends_on_item_and_condition_alone(study, distinct):
     """So that equal trials of different participants are one query."""
     private = {"participant_id", "Participant_ID", "Utterance"}
     shown = {
-        tuple(text for column, text in row.items() if column not in private)
-        for row in rows(study)
+        tuple(text for column, text in row.items() if column not in private) for row in rows(study)
     }
     assert len(shown) == distinct
 
@@ -248,9 +247,7 @@ def test_orders_balance_places_and_what_comes_before(items, seed):
 
 
 @settings(deadline=None)
-@given(
-    items=sizes, conditions=sizes, few=st.integers(1, 20), more=st.integers(0, 20), seed=seeds
-)
+@given(items=sizes, conditions=sizes, few=st.integers(1, 20), more=st.integers(0, 20), seed=seeds)
 def test_more_participants_leave_the_first_lists_alone(items, conditions, few, more, seed):
     short = list(trials(range(items), range(conditions), few, seed))
     long = list(trials(range(items), range(conditions), few + more, seed))
@@ -295,8 +292,7 @@ def broken(tmp_path: Path, study: str, change) -> str:
         ),
         (
             lambda c: c["scenarios"][2].update(speaker="Elena"),
-            "study1.yaml, scenarios 3 (batteries), speaker: "
-            "found an unknown key, expected none",
+            "study1.yaml, scenarios 3 (batteries), speaker: found an unknown key, expected none",
         ),
         (
             lambda c: c["scenarios"][0].update(base_rate="Bowls often crack."),

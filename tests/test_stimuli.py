@@ -82,15 +82,17 @@ def test_old_columns_give_the_new_ones(read: Read) -> None:
 @pytest.mark.parametrize(
     ("goal", "goal_type"),
     [
-        ("If Leo wanted to BOTH make Mia feel good AND give accurate and informative feedback", "both"),
-        ("If Leo wanted to give as accurate and informative feedback as possible", "informative"),
-        ("If Leo wanted to make Mia feel good, rather than give informative feedback", "kind"),
+        ("to BOTH make Mia feel good AND give accurate and informative feedback", "both"),
+        ("to give as accurate and informative feedback as possible", "informative"),
+        ("to make Mia feel good, rather than give informative feedback", "kind"),
     ],
 )  # fmt: skip
 def test_goal_and_hearts_are_derived(read: Read, goal: str, goal_type: str) -> None:
     for hearts in range(4):
         state = f"{hearts} heart" + ("" if hearts == 1 else "s")
-        trial = read(to_csv([STUDY2 | {"Goal": goal, "State": state}]), "2").trials[0]
+        trial = read(
+            to_csv([STUDY2 | {"Goal": f"If Leo wanted {goal}", "State": state}]), "2"
+        ).trials[0]
         assert (trial.values["goal_type"], trial.values["hearts"]) == (goal_type, hearts)
 
 

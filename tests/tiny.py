@@ -16,6 +16,7 @@ from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 from transformers import (
+    AutoModelForCausalLM,
     Gemma2Config,
     GraniteConfig,
     LlamaConfig,
@@ -26,7 +27,6 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
 )
-from transformers import AutoModelForCausalLM
 
 TEXT = [
     "How likely is it that exactly 2 of the 3 letters have a stamp? 0% 10% 20% 30% 40% 50%",
@@ -43,7 +43,8 @@ CHATML = (
 GEMMA = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"
     "{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}"
+    "{% for m in messages %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>model\n' }}{% endif %}"
 )
 MISTRAL = (
@@ -139,7 +140,7 @@ def _config(arch: str, vocabulary: int) -> object:
         "vocab_size": vocabulary,
         "hidden_size": 32,
         "num_hidden_layers": 2,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": 2048,
         "bos_token_id": 0,
         "eos_token_id": 1,
         "pad_token_id": 1,
@@ -159,13 +160,9 @@ def _config(arch: str, vocabulary: int) -> object:
         case "phi3":
             return Phi3Config(**size, **attention)
         case "granite":
-            return GraniteConfig(
-                **size, **attention, logits_scaling=2.0, attention_multiplier=0.3
-            )
+            return GraniteConfig(**size, **attention, logits_scaling=2.0, attention_multiplier=0.3)
         case "opt":
-            return OPTConfig(
-                **size, ffn_dim=64, num_attention_heads=4, word_embed_proj_dim=32
-            )
+            return OPTConfig(**size, ffn_dim=64, num_attention_heads=4, word_embed_proj_dim=32)
         case "mamba":
             return MambaConfig(
                 **{k: v for k, v in size.items() if k != "max_position_embeddings"},

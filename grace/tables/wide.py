@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from grace.parsing import parse
+from grace.parsing.spec import ChoiceField, FieldPart, IntegerField, PercentField
 from grace.stimuli import Stimuli
 from grace.study import ExperimentSpec, QuestionSpec, StudySpec
 from grace.tables.block import Block
@@ -106,14 +108,25 @@ def _raw_columns(name: str, question: QuestionSpec, *, many: bool) -> list[Colum
     fields = question.parse.fields if question.parse else {}
     columns = [
         RAW[0],
-        *(Column(key, f"{key}, as parsed from the response", source="response") for key in fields),
+        *(_field_column(key, field) for key, field in fields.items()),
         *RAW[1:],
     ]
     if not many:
         return columns
-    return [
-        Column(f"{name}_{c.name}", c.meaning, c.unit, c.range, f"question {name}") for c in columns
-    ]
+    return [replace(c, name=f"{name}_{c.name}", source=f"question {name}") for c in columns]
+
+
+def _field_column(name: str, field: FieldPart) -> Column:
+    meaning = f"{name}, as parsed from the response"
+    match field:
+        case IntegerField():
+            limits = f"{field.min}–{field.max}" if field.max is not None else ""
+            return Column(name, meaning, "", limits, "response", "integer")
+        case PercentField():
+            return Column(name, meaning, "percent", "0–100", "response")
+        case ChoiceField():
+            return Column(name, meaning, "", ", ".join(field.choices), "response", "text")
+    raise TypeError(type(field).__name__)
 
 
 def _row_flags(block: Block, spec: ExperimentSpec, trial: int, rep: int, repeats: int) -> str:
