@@ -27,24 +27,29 @@ def place_options(
 ) -> Prompt:
     """Cut the options' ids off at the common boundary.
 
-    `wholes[i]` are the surface forms of option i, each as text and the ids of context and
-    form together. Raises ConfigError for an option of no tokens, and for two options that
-    are the same tokens.
+    `wholes[i]` are the surface forms of option i, as written first, each as text and the ids
+    of context and form together. The boundary is that of the options as written; a further
+    spelling that would move it is left out and the query flagged `form_left_out`. Raises
+    ConfigError for an option of no tokens, and for two options that are the same tokens.
     """
-    shared = min(
-        (_common(context, ids) for forms in wholes for _, ids in forms), default=len(context)
-    )
+    written = [forms[0] for forms in wholes]
+    for spelling, whole in written:
+        if whole == context[: len(whole)]:
+            raise ConfigError(
+                f"option {spelling!r} has no tokens of its own after the context; "
+                "expected at least one"
+            )
+    shared = min((_common(context, whole) for _, whole in written), default=len(context))
     owner: dict[Ids, str] = {}
     placed: list[tuple[Form, ...]] = []
+    left_out = False
     for option, forms in zip(query.options, wholes, strict=True):
         own: dict[Ids, Form] = {}
         for spelling, whole in forms:
             ids = whole[shared:]
-            if whole == context[: len(whole)]:
-                raise ConfigError(
-                    f"option {option.name!r}: {spelling!r} has no tokens of its own after "
-                    "the context; expected at least one"
-                )
+            if whole[:shared] != context[:shared] or not ids:
+                left_out = True
+                continue
             if owner.setdefault(ids, option.name) != option.name:
                 raise ConfigError(
                     f"options {owner[ids]!r} and {option.name!r} are the same tokens for "
@@ -53,6 +58,7 @@ def place_options(
             own.setdefault(ids, Form(spelling, ids))
         placed.append(tuple(own.values()))
     flags = ("boundary_merged",) if shared < len(context) else ()
+    flags += ("form_left_out",) if left_out else ()
     return Prompt(query, text, context[:shared], tuple(placed), flags)
 
 

@@ -7,6 +7,7 @@ stands adds to Grace's own; and what the user can mend is one sentence and exit 
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -80,6 +81,7 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
     import hydra
 
     codes: list[int] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's way of Ctrl-C
 
     def task(config: Any) -> None:
         try:
@@ -99,6 +101,7 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
+        print("Interrupted. Run the same command again to go on.", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(max(codes, default=OK))
 

@@ -172,16 +172,17 @@ def listening() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(number)
         signal.signal(number, signal.default_int_handler)
 
-    handled = []
+    before = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            before[number] = signal.getsignal(number)
             loop.add_signal_handler(number, first, number)
-            handled.append(number)
     try:
         yield stop
     finally:
-        for number in handled:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def write_results(
@@ -283,6 +284,6 @@ def _matrices(spec: ExperimentSpec) -> list[list[str]]:
 
 def _code(manifest: dict[str, Any], console: Console, *, stopped: bool) -> int:
     if stopped:
-        console.print("Interrupted. Run the same command again to go on where it stopped.")
+        console.print("Interrupted. Run the same command again to go on.")
         return INTERRUPTED
     return FAILED_QUERIES if manifest["counts"]["failed"] else OK

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 
 from grace.types import Generation, OptionScore, OptionScores
 
-#: How far two log-probabilities (natural log) of one token may be apart. float16 and bfloat16
-#: keep 11 and 8 bits, so that one step of a logit between 16 and 32 is 1/64 and 1/8; the
-#: tolerance is four steps. Types not named here are taken for the coarsest.
-TOLERANCES = {"float64": 1e-4, "float32": 1e-4, "float16": 1 / 16}
-COARSEST = 1 / 2
+#: How far two log-probabilities (natural log) of one token may be apart. The half-precision
+#: types keep 11 and 8 bits, so that a step of a logit between 16 and 32 is 1/64 and 1/8; the
+#: tolerance is eight steps. Measured between two ways to cut the same 48 prompts into batches
+#: (SmolLM2-135M): 0.00003 in float32, 0.035 in float16, 0.35 in bfloat16.
+TOLERANCES = {"float64": 1e-3, "float32": 1e-3, "float16": 1 / 8, "bfloat16": 1.0}
+#: For quantised types, and those a server calls by names of its own.
+COARSEST = 1.0
 
 
 def default_tolerance(dtype: str) -> float:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from grace.store.journal import network_file_system
-from grace.store.problems import StoreError, damaged, is_busy, sentences
+from grace.store.problems import NOT_OURS, StoreError, damaged, is_busy, sentences
 from grace.store.schema import APPLICATION_ID, MIGRATIONS, read_mark, write_mark
 
 #: Seconds to wait for another process that is writing.
 PATIENCE = 60.0
+#: No SQLite file is shorter than a page.
+SMALLEST = 512
 #: SQLite's page cache: the memory a store takes, however large it is.
 CACHE_KIB = 65536
 
@@ -28,9 +30,7 @@ CACHE_KIB = 65536
 class Database:
     """One connection to a sound store file of our format; a new file becomes an empty store."""
 
-    def __init__(
-        self, path: Path, *, read_only: bool = False, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, patience: float = PATIENCE) -> None:
         self.path = path
         self.read_only = read_only
         self._patience = patience
@@ -126,10 +126,7 @@ class Database:
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if mark.application_id != APPLICATION_ID:
             if tables or mark.version or mark.application_id:
-                raise StoreError(
-                    f"{self.path}: this SQLite file is no answer store; "
-                    "give another with store=PATH"
-                )
+                raise StoreError(f"{self.path}: {NOT_OURS}")
             if self.read_only:
                 raise StoreError(f"{self.path}: the store is empty")
             return
@@ -181,14 +178,18 @@ class Database:
 def _check_place(path: Path, *, read_only: bool) -> None:
     """Refuse what can be no store; make the folder of a new one."""
     try:
+        if "\0" in str(path):
+            raise ValueError("a file's name holds no NUL")
         if not os.path.lexists(path):
             if read_only:
                 raise StoreError(f"{path}: there is no such store")
             path.parent.mkdir(parents=True, exist_ok=True)
             return
-        path.stat()
+        size = path.stat().st_size
         if not path.is_file():
             raise StoreError(f"{path}: expected a store, which is a file, and found none")
+        if 0 < size < SMALLEST:  # SQLite would take it for a new file
+            raise StoreError(f"{path}: {NOT_OURS}")
         if not os.access(path, os.R_OK if read_only else os.R_OK | os.W_OK):
             do = "read" if read_only else "write"
             raise StoreError(f"{path}: no permission to {do} this store; give another")

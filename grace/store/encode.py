@@ -71,7 +71,7 @@ def encode_prompt(prompt: Prompt) -> EncodedPrompt:
 
 def encode_engine(info: EngineInfo) -> bytes:
     """All that is known of an engine; details that JSON does not know as their `str`."""
-    return to_json(asdict(info), default=str)
+    return to_json(vars(info) | {"details": dict(info.details)}, default=str)
 
 
 def decode_engine(encoded: bytes) -> EngineInfo:

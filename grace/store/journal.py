@@ -8,12 +8,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs coda fhgfs glusterfs gpfs lustre ncpfs nfs nfs3 nfs4 orangefs "
-    "panfs pvfs2 smb smb2 smb3 smbfs virtiofs wekafs "
-    "fuse.beegfs fuse.ceph fuse.cvmfs2 fuse.glusterfs fuse.juicefs fuse.quobyte fuse.rclone "
-    "fuse.s3fs fuse.sshfs fuse.seaweedfs".split()
-)
+_NETWORK = {
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "fhgfs",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs3",
+    "nfs4",
+    "orangefs",
+    "panfs",
+    "pvfs2",
+    "smb",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "virtiofs",
+    "wekafs",
+}
+_NETWORK_FUSE = {
+    "beegfs",
+    "ceph",
+    "cvmfs2",
+    "glusterfs",
+    "grpcfuse",
+    "juicefs",
+    "osxfs",
+    "quobyte",
+    "rclone",
+    "s3fs",
+    "seaweedfs",
+    "sshfs",
+}
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -22,7 +55,8 @@ def network_file_system(path: Path) -> str:
     if not _MOUNTS.exists():
         return ""
     kind = mounted(path.resolve(), _MOUNTS.read_text("utf-8", "surrogateescape"))
-    return kind if kind in NETWORK_FILE_SYSTEMS else ""
+    remote = kind in _NETWORK or kind.removeprefix("fuse.") in _NETWORK_FUSE
+    return kind if remote else ""
 
 
 def mounted(path: Path, mounts: str) -> str:

@@ -12,6 +12,7 @@ from grace.errors import GraceError
 _ELSEWHERE = "or give another place with store=PATH"
 _SAFE = "what was committed is safe"
 _LOCKED = "another process keeps the store locked; wait for it or stop it, then run again"
+NOT_OURS = "this is no answer store (or its beginning is destroyed); give another with store=PATH"
 
 #: By the beginning of SQLite's own name for it.
 _SENTENCES = {
@@ -25,8 +26,7 @@ _SENTENCES = {
     "SQLITE_PROTOCOL": "this file system cannot lock files; give another place with store=PATH",
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
-    "SQLITE_NOTADB": "this is no answer store, or its beginning is destroyed; "
-    "give another with store=PATH",
+    "SQLITE_NOTADB": NOT_OURS,
 }
 
 
@@ -34,7 +34,7 @@ class StoreError(GraceError):
     """A store that cannot be opened, read or written."""
 
 
-class StoreConflict(StoreError):
+class StoreConflictError(StoreError):
     """Two stores disagree on what an engine answered; none of it was written."""
 
 

@@ -88,9 +88,7 @@ class Store:
         self._shapes: dict[bytes, Any] = {}
 
     @classmethod
-    def open(
-        cls, path: Path | str, *, read_only: bool = False, patience: float = PATIENCE
-    ) -> Self:
+    def open(cls, path: Path | str, *, read_only: bool = False, patience: float = PATIENCE) -> Self:
         """Open a store, or make one; StoreError says why it cannot be used.
 
         `patience` is how many seconds to wait for another process that is writing.
@@ -199,9 +197,19 @@ class Store:
             present.update(row[0] for row in rows)
         return [key for key in keys if key not in present]
 
-    def failures(self, info: EngineInfo, keys: Iterable[str]) -> Iterator[FailureRecord]:
-        """The failures there are of these keys, in their order."""
-        for chunk, engine in self._chunks(info, keys):
+    def failures(
+        self, info: EngineInfo, keys: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, Failure]]:
+        """The failures of these keys in their order, or all there are of an engine."""
+        for record in self.failure_records(info, keys):
+            yield record.key, record.failure
+
+    def failure_records(
+        self, info: EngineInfo, keys: Iterable[str] | None = None
+    ) -> Iterator[FailureRecord]:
+        """As `failures`, with how often and when."""
+        chosen = self._failed_keys(info) if keys is None else keys
+        for chunk, engine in self._chunks(info, chosen):
             rows = self.database.rows(
                 "SELECT key, reason, attempts, count, at FROM failures "
                 "WHERE engine = ? AND key IN (SELECT value FROM json_each(?))",
@@ -212,6 +220,15 @@ class Store:
                 for key, reason, attempts, count, at in rows
             }
             yield from (found[key] for key in chunk if key in found)
+
+    def _failed_keys(self, info: EngineInfo) -> Iterator[str]:
+        engine, last = engine_id(self.database, engine_hash(info)), ""
+        while rows := self.database.rows(
+            "SELECT key FROM failures WHERE engine = ? AND key > ? ORDER BY key LIMIT ?",
+            (engine, last, CHUNK),
+        ):
+            yield from (key for (key,) in rows)
+            last = rows[-1][0]
 
     def prompts(self, keys: Iterable[str]) -> Iterator[tuple[str, Prompt]]:
         """The prompts of these keys as they were first asked, in their order."""
@@ -263,9 +280,7 @@ class Store:
     def _shape(self, encoded: EncodedAnswer) -> Any:
         shape = self._shapes.get(encoded.shape)
         if shape is None:
-            found = self.database.rows(
-                "SELECT content FROM parts WHERE hash = ?", (encoded.shape,)
-            )
+            found = self.database.rows("SELECT content FROM parts WHERE hash = ?", (encoded.shape,))
             if not found:
                 raise ValueError("a part is gone")
             shape = decode_shape(encoded.kind, inflate(found[0][0]))
@@ -282,9 +297,7 @@ class Store:
         except (zlib.error, struct.error, ValueError, TypeError) as error:
             raise StoreError(damaged(self.path, f"at {key}: {error}")) from error
 
-    def _chunks(
-        self, info: EngineInfo, keys: Iterable[str]
-    ) -> Iterator[tuple[list[str], int]]:
+    def _chunks(self, info: EngineInfo, keys: Iterable[str]) -> Iterator[tuple[list[str], int]]:
         """Keys a few at a time, with the engine's number; none where it has no rows."""
         self.flush()
         engine = engine_id(self.database, engine_hash(info))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,8 @@ import pyarrow.parquet as pq
 from grace.tables.columns import Column
 
 Rows = Mapping[str, Sequence[Any]]
+#: What begins a formula in a spreadsheet.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
 
 
@@ -54,35 +55,49 @@ def write_table(stem: Path, columns: Sequence[Column], blocks: Iterable[Rows]) -
         replacing(parquet_path) as parquet_part,
         csv_part.open("w", encoding="utf-8", newline="") as file,
     ):
-        plain = csv.writer(file, lineterminator="\n")
-        plain.writerow([_cell(column.name) for column in columns])
-        count = _stream(parquet_part, columns, blocks, plain.writerow)
+        file.write(_line([column.name for column in columns]))
+        count = _stream(parquet_part, columns, blocks, file)
         _sync(file)
     return count
 
 
-def _stream(
-    parquet: Path, columns: Sequence[Column], blocks: Iterable[Rows], row: Callable[[Any], Any]
-) -> int:
+def _stream(parquet: Path, columns: Sequence[Column], blocks: Iterable[Rows], file: IO[str]) -> int:
     schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
     count = 0
     with pq.ParquetWriter(parquet, schema, compression="zstd") as writer:
         for block in blocks:
-            values = [block[column.name] for column in columns]
+            values = [[_valid(cell) for cell in block[column.name]] for column in columns]
             for cells in zip(*values, strict=True):
-                row([_cell(cell) for cell in cells])
+                file.write(_line(cells))
                 count += 1
             arrays = [pa.array(v, type=field.type) for v, field in zip(values, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
     return count
 
 
-def _cell(value: Any) -> Any:
+def _valid(value: Any) -> Any:
+    """Text without the halves of surrogate pairs, which no file can hold."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value
+
+
+def _line(cells: Iterable[Any]) -> str:
+    """A line of CSV. A carriage return alone is quoted too: readers take it for a new row."""
+    return ",".join(_cell(cell) for cell in cells) + "\n"
+
+
+def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return repr(value) if isinstance(value, float) else value
+    if not isinstance(value, str):
+        return repr(value)
+    text = value.replace("\0", "\\0")
+    if text[:1] in FORMULA:
+        text = f"'{text}"
+    if any(mark in text for mark in ',"\n\r'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _sync(file: IO[str]) -> None:
@@ -97,6 +112,6 @@ def codebook(title: str, tables: Mapping[str, Sequence[Column]]) -> dict[str, An
         "missing": "an empty cell (CSV) or null (Parquet): the value could not be had; "
         "`flags` says why",
         "escaping": "in the CSV, a text cell that begins with = + - @ tab or carriage return "
-        "has an apostrophe put before it; the Parquet holds the raw text",
+        "has an apostrophe put before it, and NUL is written \\0; the Parquet holds the raw text",
         "tables": {name: [asdict(c) for c in columns] for name, columns in tables.items()},
     }

@@ -17,6 +17,9 @@ import torch
 from grace.errors import GraceError
 from grace.types import Generation, Prompt
 
+#: Tokens sorted at first when a nucleus is cut.
+HEAD = 512
+
 
 @torch.inference_mode()
 def draw_texts(
@@ -89,12 +92,23 @@ def pick(logits: torch.Tensor, samplings: Sequence[Any], uniforms: Any) -> torch
     temperature = torch.tensor([s.temperature for s in samplings], dtype=torch.float64)
     top_p = torch.tensor([s.top_p for s in samplings], dtype=torch.float64)
     scaled = logits.double() / temperature.clamp(min=1e-9)[:, None]
-    order = scaled.argsort(dim=-1, descending=True, stable=True)
-    probs = scaled.softmax(dim=-1).gather(1, order)
-    before = probs.cumsum(-1) - probs
-    probs = torch.where(before < top_p[:, None], probs, 0.0)  # the first token always stays
+    probs, order = _nucleus(scaled.softmax(dim=-1), top_p)
     cdf = probs.cumsum(-1)
     target = torch.as_tensor(uniforms)[:, None] * cdf[:, -1:]
-    index = torch.searchsorted(cdf, target, right=True).clamp(max=logits.shape[-1] - 1)
+    index = torch.searchsorted(cdf, target, right=True).clamp(max=cdf.shape[-1] - 1)
     index = torch.where(temperature[:, None] > 0, index, 0)
     return order.gather(1, index)[:, 0]
+
+
+def _nucleus(probs: torch.Tensor, top_p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The most probable tokens up to top-p in falling order, zero beyond, and their ids.
+
+    Sorting a whole vocabulary costs more than a small model's forward pass, so the head is
+    sorted alone where every row's nucleus lies within it.
+    """
+    for k in (min(HEAD, probs.shape[-1]), probs.shape[-1]):
+        head, order = probs.topk(k, dim=-1)
+        before = head.cumsum(-1) - head
+        if k == probs.shape[-1] or bool((before[:, -1] >= top_p).all()):
+            break
+    return torch.where(before < top_p[:, None], head, 0.0), order  # the first always stays
