@@ -57,8 +57,8 @@ def place_options(
                 )
             own.setdefault(ids, Form(spelling, ids))
         placed.append(tuple(own.values()))
-    flags = ("boundary_merged",) if shared < len(context) else ()
-    flags += ("form_left_out",) if left_out else ()
+    found = {"boundary_merged": shared < len(context), "form_left_out": left_out}
+    flags = tuple(name for name, holds in found.items() if holds)
     return Prompt(query, text, context[:shared], tuple(placed), flags)
 
 

@@ -543,6 +543,16 @@ def test_whole_answer_as_one_field():
     assert parse("Not true, I think.", choice).values == {"b": "c"}
 
 
+def test_other_languages():
+    german = spec("""
+        fields:
+          size: {label: Größe, type: choice, choices: {big: [groß], small: [klein]}}
+          count: {label: Anzahl, type: integer, words: {0: [keine], 3: [alle drei, alle]}}
+    """)
+    parsed = parse("GRÖßE: Groß.\nanzahl: Alle drei", german)
+    assert (parsed.status, parsed.values) == ("ok", {"size": "big", "count": 3})
+
+
 def test_sentence_with_numbers_and_labelled_lines_beside_it():
     stars = spec("""
         sentence: "I give it {stars} stars ({sure} sure)."

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grace.store import Counts, Store, StoreConflictError, StoreError, merge
-from grace.store.compare import default_tolerance, disagreement, largest_difference
+from grace.store import Counts, Store
 from grace.store.store import CHUNK, COMMIT_ANSWERS
 from grace.types import (
+    METHODS,
     Failure,
     Form,
     FormScore,
@@ -30,7 +30,7 @@ from grace.types import (
     Query,
     Sampling,
 )
-from tests.answers import INFO, drawn, exact, failed, fill, scored, sentence
+from tests.answers import INFO, drawn, exact, failed, fill, scored
 
 # What may be in them: any text that Python can hold, any number that a float can be.
 
@@ -66,7 +66,7 @@ def score_pairs(draw: st.DrawFn) -> tuple[Prompt, OptionScores]:
         spaced=draw(st.booleans()),
     )
     prompt = Prompt(query, draw(texts), draw(ids), tuple(forms), draw(flags))
-    method = draw(st.sampled_from(["exact", "prompt_logprobs", "bounded"]))
+    method = draw(st.sampled_from(METHODS))
     return prompt, OptionScores(tuple(scores), method, draw(flags))
 
 
@@ -167,7 +167,8 @@ def test_the_first_answer_stays(path: Path) -> None:
 @pytest.mark.parametrize("part", ["kind", "version", "model", "revision", "dtype"])
 def test_another_engine_is_asked_again(path: Path, part: str) -> None:
     prompt, answer = scored(1)
-    other = replace(INFO, **{part: "other"})
+    changed: dict[str, Any] = {part: "other"}
+    other = replace(INFO, **changed)
     with Store.open(path) as store:
         store.add(INFO, prompt, answer)
         assert store.missing(other, [prompt.key]) == [prompt.key]
@@ -302,115 +303,3 @@ def test_what_came_together_is_committed_together(
         assert committed(path) == 0
         assert store.add_batch(INFO, batch) == len(batch) - 100
         assert committed(path) == len(batch)
-
-
-# Two stores into one
-
-
-def test_shards_merge(tmp_path: Path) -> None:
-    shards = [tmp_path / f"{n}.sqlite" for n in range(12)]
-    keys = [key for n, shard in enumerate(shards) for key in fill(shard, 30, start=20 * n)]
-    out = tmp_path / "out.sqlite"
-    merged = merge(out, [*shards, out, shards[0]])
-    assert merged.answers == len(set(keys)) == 250
-    assert merged.known == 12 * 30 + 30 - 250
-    assert merge(out, [out]).known == 0  # there is nothing to compare
-    with Store.open(out, read_only=True) as store:
-        for number, (key, answer) in enumerate(store.answers(INFO, dict.fromkeys(keys))):
-            assert exact(answer) == exact(scored(number)[1])
-            assert dict(store.prompts([key])) == {key: scored(number)[0]}
-
-
-def test_conflicts_stop_a_merge(tmp_path: Path) -> None:
-    a, b, out = (tmp_path / name for name in "abo")
-    keys = fill(a, 10)
-    fill(b, 10, start=5, shift=0.01)
-    with pytest.raises(StoreConflictError) as error:
-        merge(out, [a, b])
-    told = sentence(error, out)
-    assert "5 answers" in told
-    assert keys[5] in told
-    assert keys[9] not in told  # only the first few
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("o")] == []
-
-    fill(out, 1, start=99)
-    with pytest.raises(StoreConflictError):
-        merge(out, [a, b])
-    with Store.open(out, read_only=True) as store:
-        assert store.counts(INFO).answers == 1
-
-    assert merge(out, [a, b], tolerance=0.02).answers == 15
-    with Store.open(out, read_only=True) as store:  # the first stays
-        assert exact([r for _, r in store.answers(INFO, keys)]) == exact(
-            [scored(n)[1] for n in range(10)]
-        )
-
-
-def test_the_tolerance_is_that_of_the_numeric_type(tmp_path: Path) -> None:
-    for dtype, apart in (("float32", 0.002), ("float16", 0.2), ("bfloat16", 1.1), ("auto", 1.1)):
-        info = replace(INFO, dtype=dtype)
-        files = [tmp_path / f"{dtype}{n}" for n in range(3)]
-        for file, shift in zip(files, (0, apart, apart / 3), strict=True):
-            with Store.open(file) as store:
-                store.add(info, *scored(1, shift))
-        merge(tmp_path / f"{dtype} near", [files[0], files[2]])
-        with pytest.raises(StoreConflictError, match="apart"):
-            merge(tmp_path / f"{dtype} far", files[:2])
-
-
-def test_texts_must_be_equal(tmp_path: Path) -> None:
-    for name, text in (("a", "one"), ("b", "two")):
-        with Store.open(tmp_path / name) as store:
-            store.add(INFO, *drawn(1, text))
-    with pytest.raises(StoreConflictError, match="different texts"):
-        merge(tmp_path / "out", [tmp_path / "a", tmp_path / "b"])
-
-
-def test_merging_failures(tmp_path: Path) -> None:
-    a, b, out = (tmp_path / name for name in "abo")
-    with Store.open(a) as store:
-        for number in (1, 2, 3):
-            store.add(INFO, *failed(number, "in a"))
-    with Store.open(b) as store:
-        store.add(INFO, *failed(1, "in b, later"))
-        store.add(INFO, *scored(2))
-    for sources in ([a, b], [b, a], [a, b, a]):
-        merged = merge(out, sources)
-        assert merged.failures == 2
-        with Store.open(out, read_only=True) as store:
-            reasons = {f.reason for _, f in store.failures(INFO)}
-            assert reasons == {"in b, later", "in a"}
-            assert store.counts(INFO).answers == 1
-        out.unlink()
-
-
-def test_nothing_is_made_of_a_source_that_cannot_be_read(tmp_path: Path) -> None:
-    fill(tmp_path / "a", 3)
-    for bad in (tmp_path / "none", tmp_path):
-        with pytest.raises(StoreError) as error:
-            merge(tmp_path / "out", [tmp_path / "a", bad])
-        sentence(error, bad)
-        assert not (tmp_path / "out").exists()
-
-
-def test_how_far_answers_are_apart() -> None:
-    ours, theirs = scored(1)[1], scored(1, shift=0.25)[1]
-    assert largest_difference(ours, theirs) == pytest.approx(0.25)
-    assert disagreement(ours, theirs, 0.3) == ""
-    assert "0.25" in disagreement(ours, theirs, 0.2)
-    assert default_tolerance("fp8") == default_tolerance("bfloat16")
-
-    nan, inf = math.nan, math.inf
-
-    def having(value: float) -> OptionScores:
-        form = FormScore("yes", (5,), (value,))
-        return OptionScores((OptionScore("yes", value, 1, value, (form,)),), "bounded")
-
-    def known_by_mass(low: float, mass: float) -> OptionScores:
-        return OptionScores((OptionScore("yes", nan, 2, mass, (), low, -1.0),), "bounded")
-
-    for a, b, difference in ((nan, nan, 0), (-inf, -inf, 0), (nan, -1, inf), (-inf, -1, inf)):
-        assert largest_difference(having(a), having(b)) == difference
-    assert "different options" in disagreement(ours, having(-1), 9)
-    for a, b in (((-3.0, nan), (-2.0, nan)), ((nan, -3.0), (nan, -2.0))):
-        assert largest_difference(known_by_mass(*a), known_by_mass(*b)) == 0.5  # per token

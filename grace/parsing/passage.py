@@ -72,7 +72,7 @@ def passage(text: str, placeholders: Iterable[str] = (), ignore: Iterable[str] =
 @lru_cache(maxsize=1024)
 def plain(text: str) -> str:
     """One line as it is matched, without case: to see whether two spellings are one."""
-    return " ".join(passage(text).plain.casefold().split())
+    return " ".join(passage(text).plain.lower().split())
 
 
 @lru_cache(maxsize=1024)

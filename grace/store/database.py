@@ -32,6 +32,7 @@ class Database:
 
     def __init__(self, path: Path, *, read_only: bool = False, patience: float = PATIENCE) -> None:
         self.path = path
+        self._place = path.absolute()  # wherever the process goes from here
         self.read_only = read_only
         self._patience = patience
         self._unwatched = False
@@ -81,13 +82,13 @@ class Database:
     def _look(self) -> tuple[int, ...]:
         """Which file is at our path; with size and time, whether it has changed."""
         try:
-            found = self.path.stat()
+            found = self._place.stat()
         except OSError:
             return ()
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
     def _open(self) -> sqlite3.Connection:
-        address = self.path.absolute().as_uri()
+        address = self._place.as_uri()
         if not self.read_only:
             return self._reach(f"{address}?mode=rwc")
         try:
@@ -98,7 +99,7 @@ class Database:
             name = error.sqlite_errorname
             if not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
                 raise
-            if self.path.with_name(f"{self.path.name}-wal").exists():
+            if self._place.with_name(f"{self.path.name}-wal").exists():
                 raise StoreError(
                     f"{self.path}: a run has this store open, or was killed; reading it now "
                     "needs permission to write beside it: copy it with its -wal file to a "
@@ -177,9 +178,9 @@ class Database:
 
 def _check_place(path: Path, *, read_only: bool) -> None:
     """Refuse what can be no store; make the folder of a new one."""
+    if "\0" in str(path):
+        raise StoreError(f"{path!r}: a file's name holds no NUL")
     try:
-        if "\0" in str(path):
-            raise ValueError("a file's name holds no NUL")
         if not os.path.lexists(path):
             if read_only:
                 raise StoreError(f"{path}: there is no such store")
@@ -193,9 +194,8 @@ def _check_place(path: Path, *, read_only: bool) -> None:
         if not os.access(path, os.R_OK if read_only else os.R_OK | os.W_OK):
             do = "read" if read_only else "write"
             raise StoreError(f"{path}: no permission to {do} this store; give another")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"{path}: no store can be here: {why}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: no store can be here: {error.strerror}") from error
 
 
 @contextmanager

@@ -112,11 +112,11 @@ class Waiting:
         )
         database.write(
             "INSERT INTO failures (engine, key, reason, attempts, count, at) "
-            "SELECT ?1, ?2, ?3, ?4, 1, ?5 WHERE NOT EXISTS "
-            "(SELECT 1 FROM answers WHERE engine = ?1 AND key = ?2) "
+            "SELECT ?, ?, ?, ?, 1, ? WHERE NOT EXISTS "
+            "(SELECT 1 FROM answers WHERE engine = ? AND key = ?) "
             "ON CONFLICT DO UPDATE SET reason = excluded.reason, "
             "attempts = excluded.attempts, count = count + 1, at = excluded.at",
-            ((ids[engine], *row) for engine, *row in self._failures),
+            ((ids[engine], key, *row, ids[engine], key) for engine, key, *row in self._failures),
         )
         database.write(
             "INSERT INTO answers (engine, key, kind, method, shape, content, seconds, at) "

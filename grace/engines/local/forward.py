@@ -44,28 +44,25 @@ class Reader:
                 return self._packed(tree, len(prompts))
         return self._plain(prompts)
 
-    @torch.inference_mode()
     def _packed(self, tree: Tree, n_prompts: int) -> list[NodeLogprobs]:
         device = self.model.device
         seen = torch.from_numpy(tree.attends()).to(device)
         mask = torch.zeros(seen.shape, dtype=self.model.dtype, device=device)
         mask.masked_fill_(~seen, torch.finfo(self.model.dtype).min)
         nodes, slot = np.unique([read.node for read in tree.reads], return_inverse=True)
-        logits = self.model(
-            input_ids=torch.from_numpy(tree.tokens).to(device)[None],
-            position_ids=torch.from_numpy(tree.depth).to(device)[None],
-            attention_mask=mask[None, None],
-            logits_to_keep=torch.from_numpy(nodes).to(device),
-            use_cache=False,
-        ).logits[0]
+        with torch.inference_mode():
+            logits = self.model(
+                input_ids=torch.from_numpy(tree.tokens).to(device)[None],
+                position_ids=torch.from_numpy(tree.depth).to(device)[None],
+                attention_mask=mask[None, None],
+                logits_to_keep=torch.from_numpy(nodes).to(device),
+                use_cache=False,
+            ).logits[0]
         return _gather(tree.reads, slot.tolist(), logits, n_prompts)
 
-    @torch.inference_mode()
     def _plain(self, prompts: Sequence[Prompt]) -> list[NodeLogprobs]:
-        found: list[NodeLogprobs] = []
-        for prompt in prompts:
-            found.append(self._plain_prompt(prompt))
-        return found
+        with torch.inference_mode():
+            return [self._plain_prompt(prompt) for prompt in prompts]
 
     def _plain_prompt(self, prompt: Prompt) -> NodeLogprobs:
         """One unpadded pass for each path that no other path continues."""

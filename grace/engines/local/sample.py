@@ -21,11 +21,17 @@ from grace.types import Generation, Prompt
 HEAD = 512
 
 
-@torch.inference_mode()
 def draw_texts(
     model: Any, tokenizer: Any, prompts: Sequence[Prompt], stops: frozenset[int]
 ) -> list[Generation]:
     """One text for each prompt, together in one padded batch with cached keys and values."""
+    with torch.inference_mode():
+        return _draw(model, tokenizer, prompts, stops)
+
+
+def _draw(
+    model: Any, tokenizer: Any, prompts: Sequence[Prompt], stops: frozenset[int]
+) -> list[Generation]:
     settings = [prompt.query.sampling for prompt in prompts]
     samplings = [s for s in settings if s is not None]
     if len(samplings) != len(prompts):
