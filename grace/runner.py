@@ -149,11 +149,11 @@ async def answer_all(
     with Ticker(len(left), console) as ticker, listening() as stop:
         async with aclosing(engine.answer(todo)) as answers:  # type: ignore[type-var]
             async for answered in answers:
+                store.add_batch(engine.info, answered)
+                store.tick()
                 for prompt, answer in answered:
-                    store.add(engine.info, prompt, answer)
                     if isinstance(answer, Failure):
                         log.warning("failed: %s: %s", prompt.key, answer.reason)
-                store.tick()
                 ticker.add(answered)
                 if stop.is_set():
                     break
@@ -196,7 +196,7 @@ def write_results(
 ) -> dict[str, Any]:
     """Write tables, codebook and manifest; returns the manifest."""
     settings = job.settings
-    failures = dict(store.failures(info))
+    failures = dict(store.failures(info, [prompt.key for prompt in sheet.askable]))
 
     def look_up(keys: Any) -> dict[str, Answer]:
         known: dict[str, Answer] = {k: failures[k] for k in keys if k in failures}
