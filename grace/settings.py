@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grace.errors import ConfigError
 from grace.study import StudySpec
@@ -87,6 +87,16 @@ class VllmSettings(Strict):
 
     kind: Literal["vllm"]
     endpoints: tuple[str, ...] = ()
+    managed: bool = False
+    max_concurrency: int = Field(32, ge=1, le=1024)
+    nodes_per_request: int = Field(64, ge=1, le=1024)
+    timeout: float = Field(120, gt=0)
+    deadline: float = Field(600, gt=0)
+
+    @field_validator("endpoints", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class Settings(Strict):
