@@ -14,7 +14,9 @@ async def make_engine(model: ModelSettings, engine: LocalSettings | VllmSettings
             from grace.engines.local import LocalEngine
 
             return LocalEngine(model, engine)
-        raise NotImplementedError
+        from grace.engines.vllm import VllmEngine
+
+        return await VllmEngine(model, engine).start()
     except ModuleNotFoundError as error:
         extra = "local" if isinstance(engine, LocalSettings) else "vllm"
         raise ConfigError(

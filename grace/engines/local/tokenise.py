@@ -9,6 +9,7 @@ from jinja2.exceptions import TemplateError
 
 from grace.boundary import Ids, check_bos, place_options, spelling_in_context
 from grace.errors import ConfigError
+from grace.system_turn import merge_system
 from grace.types import Message, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.
@@ -121,16 +122,6 @@ def _after(head: Ids, whole: Ids) -> Ids:
     if whole[: len(head)] != head:
         raise ConfigError("the tokeniser merges across a special token of the chat template")
     return whole[len(head) :]
-
-
-def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Put the system turns' text before the first user turn's, an empty line between."""
-    system = [m.content for m in messages if m.role == "system"]
-    others = [m for m in messages if m.role != "system"]
-    if not others or others[0].role != "user":
-        others = [Message("user", ""), *others]
-    content = "\n\n".join([*system, *([others[0].content] if others[0].content else [])])
-    return (Message("user", content), *others[1:])
 
 
 def _leading_specials(tokenizer: Any) -> Ids:

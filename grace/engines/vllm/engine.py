@@ -1,0 +1,188 @@
+"""The vLLM engine: endpoints, probe, server-side tokeniser and scorer behind the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+
+from grace.engines.vllm import generate
+from grace.engines.vllm.endpoint import Endpoint, endpoint_urls
+from grace.engines.vllm.pool import Pool
+from grace.engines.vllm.problems import PassingError, RefusedError, ServerError
+from grace.engines.vllm.score import Scorer
+from grace.engines.vllm.server import Served, check_model, probe
+from grace.engines.vllm.tokenise import ServerTokeniser
+from grace.errors import ConfigError
+from grace.settings import ModelSettings, VllmSettings
+from grace.types import Answer, Answered, EngineInfo, Failure, Prompt, Query
+
+#: Prompts that are asked together: their requests go to one endpoint, wave by wave.
+BATCH = 16
+
+
+class VllmEngine:
+    """One model behind any number of endpoints. `start` before anything else."""
+
+    served: Served
+
+    def __init__(self, model: ModelSettings, engine: VllmSettings) -> None:
+        self._model = model
+        self._settings = engine
+        self._endpoints = [
+            Endpoint(url, timeout=engine.timeout, most=engine.max_concurrency)
+            for url in endpoint_urls(engine.endpoints)
+        ]
+        self._pool = Pool(self._endpoints, self._verify, engine.deadline)
+
+    async def start(self) -> VllmEngine:
+        """Probe every endpoint; all must serve the model asked for, in the same way."""
+        found = [await probe(endpoint, self._model) for endpoint in self._endpoints]
+        self.served = found[0]
+        for endpoint, other in zip(self._endpoints, found, strict=True):
+            differing = {
+                name: (ours, theirs)
+                for (name, ours), theirs in zip(
+                    asdict(self.served).items(), asdict(other).values(), strict=True
+                )
+                if ours != theirs
+            }
+            if differing:
+                raise ConfigError(
+                    f"{endpoint.url} differs from {self._endpoints[0].url}: "
+                    + "; ".join(f"{n} {a!r} / {b!r}" for n, (a, b) in differing.items())
+                )
+        if not self.served.tokenizes:
+            raise ConfigError(
+                f"{self._endpoints[0].url} has no /tokenize; exact scores need token ids: "
+                "expected vLLM, or a server with its protocol"
+            )
+        self._scorer = Scorer(self._pool, self.served, self._settings.nodes_per_request)
+        self._tokeniser = ServerTokeniser(
+            self._pool, self.served.name, self.chat, self._model.chat_template_kwargs
+        )
+        return self
+
+    async def _verify(self, endpoint: Endpoint) -> None:
+        """Whether, after a lost connection, it is still the same model."""
+        try:
+            await check_model(endpoint, self._model)
+        except ServerError as error:
+            raise PassingError(str(error), lost=True) from None
+
+    @property
+    def chat(self) -> bool:
+        """Whether the model takes turns."""
+        return self.served.chat if self._model.chat is None else self._model.chat
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the numbers depend on."""
+        return EngineInfo(
+            kind="vllm",
+            version=self.served.version,
+            model=self._model.id or self._model.name,
+            revision=self._model.revision or "",
+            dtype=self._model.dtype,
+            method=self.served.method,
+            details={
+                "endpoints": ", ".join(endpoint.url for endpoint in self._endpoints),
+                "served": asdict(self.served),
+                "chat": self.chat,
+            },
+        )
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest sequence, in tokens."""
+        lengths = (self.served.max_length, self._model.max_length)
+        return min((n for n in lengths if n), default=None)
+
+    async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
+        """Render and tokenise on the server; what is too long is a failure, never cut."""
+        try:
+            prompts = await self._tokeniser.prompts(queries)
+        except (PassingError, RefusedError) as error:
+            raise ConfigError(f"tokenising failed: {error}") from None
+        return [self._fitting(p) if isinstance(p, Prompt) else p for p in prompts]
+
+    def _fitting(self, prompt: Prompt) -> Prompt | Failure:
+        sampling = prompt.query.sampling
+        longest = max((len(form.ids) for forms in prompt.forms for form in forms), default=0)
+        need = len(prompt.context) + (sampling.max_tokens if sampling else longest)
+        if self.max_length is not None and need > self.max_length:
+            return Failure(f"the prompt needs {need} tokens and the model takes {self.max_length}")
+        return prompt
+
+    async def spell(self, ids: Sequence[int]) -> list[str]:
+        """Each token as text."""
+        return [await self._tokeniser.spell(token) for token in ids]
+
+    def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+        """Neighbours in prefix order together; texts are drawn one by one."""
+        scored = sorted((p for p in prompts if p.query.options), key=lambda p: (p.context, p.key))
+        drawn = sorted(
+            (p for p in prompts if not p.query.options), key=lambda p: (p.context, p.key)
+        )
+        return [
+            *(scored[i : i + BATCH] for i in range(0, len(scored), BATCH)),
+            *([prompt] for prompt in drawn),
+        ]
+
+    async def answer(
+        self, batches: Sequence[Sequence[Prompt]]
+    ) -> AsyncIterator[Sequence[Answered]]:
+        """Many batches at a time; each one's answers together, as they arrive."""
+        waiting = iter(list(enumerate(batches)))
+        running: set[asyncio.Task[list[Answered]]] = set()
+        together = self._settings.max_concurrency * len(self._endpoints)
+        try:
+            while True:
+                while len(running) < together:
+                    following = next(waiting, None)
+                    if following is None:
+                        break
+                    running.add(asyncio.create_task(self._batch(*following)))
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _batch(self, number: int, batch: Sequence[Prompt]) -> list[Answered]:
+        try:
+            if batch[0].query.options:
+                scores = await self._scorer.score(batch, number)
+                return list(zip(batch, scores, strict=True))
+            return [(prompt, await self._draw(prompt, number)) for prompt in batch]
+        except (PassingError, RefusedError, ValueError) as error:
+            if len(batch) == 1:
+                return [(batch[0], Failure(str(error)))]
+        # One of them is at fault: ask each alone, so that only it fails.
+        alone = [await self._batch(number, [prompt]) for prompt in batch]
+        return [answered for part in alone for answered in part]
+
+    async def _draw(self, prompt: Prompt, affinity: int) -> Answer:
+        if self.chat:
+            messages = self._tokeniser.merged(prompt.query.messages)
+            kwargs = self._model.chat_template_kwargs
+            body = generate.chat_body(self.served.name, messages, prompt, kwargs)
+            path = "/v1/chat/completions"
+        else:
+            body = generate.completion_body(self.served.name, prompt)
+            path = "/v1/completions"
+        answer: Answer = await self._pool.post(
+            path,
+            body,
+            affinity=affinity,
+            check=lambda found: generate.read_text(found, prompt, chat=self.chat),
+        )
+        return answer
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.close()

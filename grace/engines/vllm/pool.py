@@ -1,0 +1,60 @@
+"""Several endpoints of one model: the same context always asks the same one, while it lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from grace.engines.vllm.endpoint import Endpoint, retrying
+
+
+class Pool:
+    """Chooses an endpoint for each request and moves work away from those that fail."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        verify: Callable[[Endpoint], Awaitable[None]],
+        deadline: float,
+    ) -> None:
+        self.endpoints = list(endpoints)
+        self._verify = verify
+        self._deadline = deadline
+
+    async def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        affinity: int = 0,
+        check: Callable[[Any], Any] = lambda answer: answer,
+    ) -> Any:
+        """POST until an answer passes `check`, or the deadline is over; returns check's value.
+
+        `affinity` names the endpoint that has the context in its cache. An endpoint whose
+        connection was lost must first prove that it still serves the model.
+        """
+        async for attempt in retrying(self._deadline):
+            with attempt:
+                endpoint = await self._choose(affinity)
+                if endpoint.suspect:
+                    await self._verify(endpoint)
+                    endpoint.suspect = False
+                return check(await endpoint.post(path, body))
+        raise AssertionError("retrying ends with an answer or an error")
+
+    async def _choose(self, affinity: int) -> Endpoint:
+        n = len(self.endpoints)
+        order = [self.endpoints[(affinity + i) % n] for i in range(n)]
+        for endpoint in order:
+            if not endpoint.breaker.resting():
+                return endpoint
+        soonest = min(order, key=lambda e: e.breaker.resting())
+        await asyncio.sleep(soonest.breaker.resting())
+        return soonest
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for endpoint in self.endpoints:
+            await endpoint.close()

@@ -1,0 +1,157 @@
+"""What a server is and can do, found out by asking it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from grace.engines.vllm import reading
+from grace.engines.vllm.endpoint import Endpoint, PassingError, RefusedError, ServerError
+from grace.settings import ModelSettings
+from grace.types import Method
+
+#: Tries of each question of the probe, and seconds between them.
+TRIES, PAUSE = 3, 0.5
+#: Largest difference (log) between a forced and a plain reading: numeric noise, no more.
+CHAIN_TOLERANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server's model and abilities; the first of the methods that it can is used."""
+
+    name: str  # as the server calls the model
+    version: str
+    max_length: int | None
+    tokenizes: bool
+    chat: bool  # whether it renders conversations
+    token_ids: bool  # logprob_token_ids
+    chains: bool  # several nodes a request, see `chains`
+    prompt_logprobs: bool
+    top_k: int  # most probable tokens it shows, 0 for none
+
+    @property
+    def method(self) -> Method:
+        """How options are scored here."""
+        if self.tokenizes and self.token_ids:
+            return "exact"
+        return "prompt_logprobs" if self.tokenizes and self.prompt_logprobs else "bounded"
+
+
+async def check_model(endpoint: Endpoint, model: ModelSettings) -> dict[str, Any]:
+    """The server's entry for the model asked for; ServerError if it serves another."""
+    listed = await _patiently(endpoint, "/v1/models")
+    cards = [card for card in (listed or {}).get("data", []) if isinstance(card, dict)]
+    names = (model.name, model.id, model.path)
+    for card in cards:
+        if card.get("id") in names:
+            return card
+    served = ", ".join(str(card.get("id")) for card in cards) or "nothing"
+    raise ServerError(
+        f"{endpoint.url} serves {served}; expected {model.name}"
+        + (f" ({model.id})" if model.id else "")
+    )
+
+
+async def probe(endpoint: Endpoint, model: ModelSettings) -> Served:
+    """Find out what the server is and can do."""
+    card = await check_model(endpoint, model)
+    name = str(card["id"])
+    tokens = await _able(endpoint, "/tokenize", {"model": name, "prompt": "a b"})
+    ids = tuple(tokens.get("tokens", ())) if tokens else ()
+    talk = {"model": name, "messages": [{"role": "user", "content": "a"}]}
+    length = card.get("max_model_len") or (tokens or {}).get("max_model_len")
+    version = await _able(endpoint, "/version", None)
+    return Served(
+        name=name,
+        version=f"vllm {version['version']}" if version and "version" in version else "unknown",
+        max_length=length if isinstance(length, int) else None,
+        tokenizes=bool(ids),
+        chat=await _able(endpoint, "/tokenize", talk) is not None,
+        token_ids=bool(ids) and await _reads(endpoint, name, ids, "ids"),
+        chains=bool(ids) and await _chains(endpoint, name, ids),
+        prompt_logprobs=bool(ids) and await _reads(endpoint, name, ids, "prompt"),
+        top_k=await _top_k(endpoint, name, ids),
+    )
+
+
+async def _reads(endpoint: Endpoint, name: str, ids: tuple[int, ...], how: str) -> bool:
+    """Whether a real reading of that kind comes back whole."""
+    wanted = sorted({ids[0], ids[-1], ids[0] + 1})
+    try:
+        if how == "ids":
+            answer = await endpoint.post("/v1/completions", reading.chain_body(name, [ids], wanted))
+            reading.read_chains(answer, 1, wanted)
+        else:
+            answer = await endpoint.post("/v1/completions", reading.prompt_body(name, ids))
+            reading.read_prompt(answer, ids, 1)
+    except (RefusedError, PassingError):
+        return False
+    return True
+
+
+async def _chains(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> bool:
+    """Whether a forced step shows the same numbers as a request of its own."""
+    forced = ids[0]
+    wanted = sorted({ids[0], ids[-1], ids[0] + 1})
+    try:
+        joined = reading.read_chains(
+            await endpoint.post(
+                "/v1/completions", reading.chain_body(name, [ids], wanted, 2, forced)
+            ),
+            1, wanted, 2, forced,
+        )[0]  # fmt: skip
+        apart = reading.read_chains(
+            await endpoint.post(
+                "/v1/completions", reading.chain_body(name, [ids, (*ids, forced)], wanted)
+            ),
+            2,
+            wanted,
+        )
+    except (RefusedError, PassingError):
+        return False
+    return all(
+        abs(joined[step][token] - apart[step][0][token]) < CHAIN_TOLERANCE
+        for step in range(2)
+        for token in wanted
+    )
+
+
+async def _top_k(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int:
+    for k in (20, 5):
+        try:
+            answer = await endpoint.post("/v1/completions", reading.top_body(name, [ids], k))
+            return min(k, len(reading.read_top(answer, 1)[0]))
+        except (RefusedError, PassingError):
+            continue
+    return 0
+
+
+async def _able(endpoint: Endpoint, path: str, body: dict[str, Any] | None) -> Any:
+    """The answer, or nothing where the server does not know the request."""
+    try:
+        return await _patiently(endpoint, path, body)
+    except RefusedError:
+        return None
+    except PassingError as error:
+        if "HTTP 5" in str(error):  # some servers fail where they should refuse
+            return None
+        raise ServerError(f"{endpoint.url}: {error}") from None
+
+
+async def _patiently(endpoint: Endpoint, path: str, body: dict[str, Any] | None = None) -> Any:
+    """A few tries: a server under load is not one that cannot."""
+    for left in range(TRIES - 1, -1, -1):
+        try:
+            return await (endpoint.post(path, body) if body else endpoint.get(path))
+        except PassingError as error:
+            if left == 0:
+                if body is None and path == "/v1/models":
+                    raise ServerError(
+                        f"{endpoint.url}: {error}; is the server up? "
+                        "`python -m grace.serve` starts one"
+                    ) from None
+                raise
+            await asyncio.sleep(PAUSE)
+    raise AssertionError("the loop returns or raises")
