@@ -6,12 +6,13 @@ stands adds to Grace's own; and what the user can mend is one sentence and exit 
 
 from __future__ import annotations
 
+import argparse
 import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from grace.errors import ConfigError, GraceError
 from grace.resources import shipped
@@ -19,6 +20,9 @@ from grace.resources import shipped
 GROUPS = ("study", "exp", "model", "engine")
 _CHOICE = re.compile(rf"^(?P<group>{'|'.join(GROUPS)})=(?P<choices>[^'\"\[\]{{}}()]+)$")
 _NUMBER = re.compile(r"^[0-9]+(\.[0-9]+)?$")
+
+#: By this Hydra is told to call something.
+HYDRA_CODE = ("_target_",)
 
 #: Exit codes of every command.
 OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
@@ -44,13 +48,26 @@ def search_path() -> list[str]:
     theirs = shipped("conf")
     if not own.is_dir() or own.resolve() == theirs.resolve():
         return []
-    for path in sorted(own.glob("*/*.yaml")):
+    for path in sorted(own.rglob("*.yaml")):
+        if any(key in path.read_text("utf-8", "replace") for key in HYDRA_CODE):
+            raise ConfigError(
+                f"{path}: configuration may not name code to run (_target_); remove it"
+            )
         if (theirs / path.relative_to(own)).exists() and path.parent.name in GROUPS:
             raise ConfigError(
                 f"{path}: Grace has a {path.parent.name} named {path.stem} of its own; "
                 "expected another file name"
             )
     return [f"hydra.searchpath=[{_quoted(f'file://{own}')}]"]
+
+
+def refuse_code_words(overrides: Sequence[str]) -> None:
+    """Refuse `_target_` on the command line: Hydra would call what it names for its own parts."""
+    for override in overrides:
+        if any(key in override for key in HYDRA_CODE):
+            raise ConfigError(
+                f"{override}: configuration may not name code to run (_target_); remove it"
+            )
 
 
 def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, Any]:
@@ -60,6 +77,7 @@ def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, 
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
+    refuse_code_words(overrides)
     wrong = [o for o in overrides if "=" not in o]
     if wrong:
         raise ConfigError(f"{wrong[0]!r}: expected setting=value")
@@ -93,6 +111,7 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
             sys.exit(INTERRUPTED)
 
     try:
+        refuse_code_words(sys.argv[1:])
         sys.argv = [sys.argv[0], *quote_choices(sys.argv[1:]), *search_path()]
         hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=config_name)(
             task
@@ -104,6 +123,28 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
         print("Interrupted. Run the same command again to go on.", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(max(codes, default=OK))
+
+
+def plain_main(job: Callable[[Sequence[str]], int]) -> None:
+    """Run a command that takes plain words and no configuration; exit with its code."""
+    try:
+        code = job(sys.argv[1:])
+    except GraceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(code)
+
+
+class Parser(argparse.ArgumentParser):
+    """A wrong argument is a user's error like all others: one sentence, exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how the command is written."""
+        usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
+        raise ConfigError(f"{message} ({usage})")
 
 
 def _plain(config: Any) -> dict[str, Any]:

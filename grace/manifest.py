@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -14,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from grace.job import Job
 from grace.plan import Plan
-from grace.settings import Settings
+from grace.study import ExperimentSpec
 from grace.types import Answer, Failure
 from grace.version import __version__
 
@@ -32,11 +32,9 @@ LIBRARIES = (
 
 
 def make_manifest(
-    settings: Settings,
+    job: Job,
     plan: Plan,
     *,
-    stimuli: Mapping[str, Any],
-    templates: Mapping[str, Path],
     counts: Mapping[str, Any],
     seconds: Mapping[str, float],
     status: str,
@@ -46,9 +44,14 @@ def make_manifest(
         "grace": {"version": __version__, **git_state(Path(__file__).parent)},
         "status": status,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": settings.model_dump(mode="json", exclude={"study": {"columns", "checks"}}),
-        "stimuli": dict(stimuli),
-        "templates": {name: file_hash(path) for name, path in templates.items()},
+        "settings": job.settings.model_dump(mode="json"),
+        "stimuli": {
+            "file": str(job.stimuli.path),
+            "sha256": job.stimuli.sha256,
+            "rows_run": [trial.row for trial in job.stimuli.trials],
+            "derived": list(job.stimuli.derived),
+        },
+        "templates": job.template_hashes,
         "engine": asdict(plan.info),
         "plan": {
             "rows": plan.rows,
@@ -63,7 +66,23 @@ def make_manifest(
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "libraries": library_versions(),
+        "store": str(job.store_path),
+        "matrices": matrices(job.spec),
     }
+
+
+def matrices(spec: ExperimentSpec) -> list[list[str]]:
+    """The wide columns that form each trial's matrix, by state, for `Run.matrices`."""
+    for reduction in spec.reductions:
+        question = spec.questions.get(reduction.question)
+        if question is not None and question.wide.prob:
+            options = [option.option(forms=True).name for option in question.options]
+            prob = question.wide.prob
+            return [
+                [prob.format(option=name, **over) for name in options]
+                for over in question.variants()
+            ]
+    return []
 
 
 def count_answers(answers: Iterable[Answer | None]) -> dict[str, Any]:
@@ -83,12 +102,6 @@ def count_answers(answers: Iterable[Answer | None]) -> dict[str, Any]:
         "not_asked": missing,
         "failures": dict(reasons.most_common()),
     }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def library_versions() -> dict[str, str]:

@@ -9,23 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from grace.questions import Asked
+from grace.job import Job
 from grace.settings import Settings
+from grace.sheet import Sheet
 from grace.trie import prompt_nodes
-from grace.types import Engine, EngineInfo, Failure, Prompt, Query
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Everything asked, and the prompt (or why there is none) of each distinct query."""
-
-    asked: tuple[Asked, ...]
-    prompts: dict[Query, Prompt | Failure]
-
-    @property
-    def askable(self) -> list[Prompt]:
-        """The prompts that can be asked, in the order first needed."""
-        return [p for p in self.prompts.values() if isinstance(p, Prompt)]
+from grace.types import Engine, EngineInfo, Failure, Prompt
 
 
 @dataclass(frozen=True)
@@ -40,26 +28,27 @@ class Plan:
     distinct_tokens: int  # with every shared beginning read once
     known: int  # queries the store has answered before
     impossible: int  # queries that cannot be asked of this model
+    elsewhere: int  # queries of other shards
     info: EngineInfo
     folder: Path
 
 
 def make_plan(
-    sheet: Sheet, info: EngineInfo, settings: Settings, rows: tuple[int, int], known: int
+    job: Job, sheet: Sheet, info: EngineInfo, tokens: tuple[int, int], known: int
 ) -> Plan:
-    """Count what the sheet asks; `rows` are those to run and those in the file."""
-    total, distinct = count_tokens(sheet.askable)
+    """The numbers of a sheet; `tokens` are all and the distinct ones (`count_tokens`)."""
     return Plan(
-        rows=rows[0],
-        rows_in_file=rows[1],
+        rows=len(job.stimuli.trials),
+        rows_in_file=job.rows_in_file,
         answers=len(sheet.asked),
-        queries=len(sheet.prompts),
-        tokens=total,
-        distinct_tokens=distinct,
+        queries=len(sheet.keys),
+        tokens=tokens[0],
+        distinct_tokens=tokens[1],
         known=known,
-        impossible=len(sheet.prompts) - len(sheet.askable),
+        impossible=len(sheet.impossible),
+        elsewhere=len(set(sheet.prompt_keys) - sheet.mine),
         info=info,
-        folder=settings.folder,
+        folder=job.settings.folder,
     )
 
 
@@ -92,6 +81,8 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
     queries = f"{plan.queries:,} distinct, for {plan.answers:,} answers"
     if plan.known:
         queries += f"; {plan.known:,} answered before"
+    if plan.elsewhere:
+        queries += f"; {plan.elsewhere:,} left to other shards"
     if plan.impossible:
         queries += f"; {plan.impossible:,} that this model cannot be asked"
     for name, value in (
@@ -120,16 +111,18 @@ def _details(info: EngineInfo) -> str:
 async def show_prompts(sheet: Sheet, engine: Engine, console: Console) -> None:
     """Print one rendered prompt of each question, its options' tokens and the boundary."""
     shown: set[str] = set()
+    prompts = {prompt.key: prompt for prompt in sheet.prompts}
     for asked in sheet.asked:
         if asked.question in shown:
             continue
         shown.add(asked.question)
-        prompt = sheet.prompts[asked.query]
+        key = sheet.keys[asked.query]
         over = "".join(f", {name} {value}" for name, value in asked.over.items())
         console.rule(f"question {asked.question}{over}")
-        if isinstance(prompt, Failure):
-            console.print(f"cannot be asked: {prompt.reason}", markup=False)
+        if isinstance(key, Failure):
+            console.print(f"cannot be asked: {key.reason}", markup=False)
             continue
+        prompt = prompts[key]
         console.print(prompt.text, markup=False, highlight=False, end="")
         console.print("[bold reverse]◂ the answer begins here[/bold reverse]")
         last = (await engine.spell(prompt.context))[-3:]

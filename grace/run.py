@@ -13,10 +13,11 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
+    from grace.interrupt import Interrupt
     from grace.runner import run
     from grace.settings import read_settings
 
-    return asyncio.run(run(read_settings(config), Console())).code
+    return asyncio.run(run(read_settings(config), Console(), Interrupt(may_exit=True))).code
 
 
 if __name__ == "__main__":

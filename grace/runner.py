@@ -2,69 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from grace.asking import answer_all
 from grace.command import FAILED_QUERIES, INTERRUPTED, OK
+from grace.differences import refuse_differences
 from grace.engines.make import make_engine
-from grace.errors import GraceError
-from grace.manifest import count_answers, make_manifest
-from grace.pilot import pilot_rows
-from grace.plan import Plan, Sheet, make_plan, show_plan, show_prompts
-from grace.progress import Ticker
-from grace.prompts import Templates
-from grace.questions import ask, check_templates, distinct, experiment
-from grace.resources import find_data
+from grace.interrupt import Interrupt
+from grace.job import Job, load_job
+from grace.lock import RunLock
+from grace.plan import count_tokens, make_plan, show_plan, show_prompts
+from grace.recall import Recalled, finished, remember
+from grace.record import Clock, run_log, write_results, write_start
 from grace.settings import Settings
-from grace.stimuli import Stimuli, read_stimuli
+from grace.sheet import left_of, make_sheet
 from grace.store import Store
-from grace.study import ExperimentSpec
 from grace.summary import show_summary
-from grace.tables.build import build_tables
-from grace.tables.columns import computed_columns
-from grace.tables.wide import wide_columns
-from grace.tables.write import write_json
-from grace.types import Answer, Engine, EngineInfo, Failure
+from grace.types import Engine
 
 log = logging.getLogger("grace")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run's settings and everything read from files, checked."""
-
-    settings: Settings
-    spec: ExperimentSpec
-    templates: Templates
-    stimuli: Stimuli  # the rows to run
-    rows_in_file: int
-
-
-@dataclass
-class Clock:
-    """Seconds spent in each stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to the stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
 @dataclass(frozen=True)
@@ -75,215 +38,105 @@ class Outcome:
     code: int
 
 
-def load_job(settings: Settings) -> Job:
-    """Read and check the study, its templates and the stimuli; nothing is asked yet."""
-    study = settings.study
-    templates = Templates()
-    spec = experiment(study, settings.exp)
-    stimuli = read_stimuli(find_data(settings.data or study.data), study, templates)
-    check_templates(study, spec, templates, stimuli.header)
-    rows = len(stimuli.trials)
-    if settings.pilot is not None:
-        stimuli = stimuli.subset(pilot_rows(stimuli.trials, study, settings.pilot, settings.seed))
-    wide_columns(study, spec, stimuli)
-    computed_columns(spec)
-    return Job(settings, spec, templates, stimuli, rows)
-
-
-async def run(settings: Settings, console: Console) -> Outcome:
+async def run(settings: Settings, console: Console, interrupt: Interrupt | None = None) -> Outcome:
     """Run a study × experiment × model with these settings."""
     clock = Clock()
     with clock.time("load"):
         job = load_job(settings)
-        engine = await make_engine(settings.model, settings.engine)
-    try:
+    if settings.dry_run:
+        return await show_dry_run(job, console)
+    folder = settings.folder
+    with leaving_nothing_empty(folder), RunLock(folder) as held, run_log(folder):
+        if held.notice:
+            log.warning("%s", held.notice)
+            console.print(held.notice, markup=False, highlight=False)
+        refuse_differences(job)
+        if before := finished(job):
+            manifest = write_again(job, before, clock, console)
+        else:
+            with interrupt or Interrupt() as signals:
+                manifest = await ask_and_write(job, clock, console, signals)
+    show_summary(folder, settings, job.spec, manifest, console)
+    return Outcome(folder, _code(manifest, settings, console))
+
+
+async def ask_and_write(
+    job: Job, clock: Clock, console: Console, interrupt: Interrupt
+) -> dict[str, Any]:
+    """Start the engine, make the plan, ask what the store does not know, write the tables."""
+    async with started(job, clock) as engine:
         with clock.time("plan"):
-            sheet = await make_sheet(job, engine)
-        if settings.dry_run:
-            plan = _plan(job, sheet, engine.info, known=0)
-            show_plan(plan, settings, console)
-            await show_prompts(sheet, engine, console)
-            return Outcome(settings.folder, OK)
-        with run_log(settings.folder), Store.open(store_path(settings)) as store:
-            keys = [prompt.key for prompt in sheet.askable]
-            left = set(store.missing(engine.info, keys))
-            plan = _plan(job, sheet, engine.info, known=len(set(keys)) - len(left))
-            show_plan(plan, settings, console)
+            sheet, batches = await make_sheet(job, engine)
+            tokens = count_tokens(sheet.prompts)
+        with Store.open(job.store_path) as store:
+            left = set(store.missing(engine.info, sheet.mine))
+            plan = make_plan(job, sheet, engine.info, tokens, known=len(sheet.mine) - len(left))
+            write_start(job, plan, sheet, store, clock)
+            remember(job, sheet, plan, chat=engine.chat)
+            show_plan(plan, job.settings, console)
             log.info("plan: %s", plan)
             with clock.time("ask"):
-                stopped = await answer_all(engine, store, sheet, left, console)
-            with clock.time("tables"):
-                manifest = write_results(job, sheet, plan, engine.info, store, clock, stopped)
+                todo = left_of(batches, left)
+                limit = job.settings.max_failures
+                ended = await answer_all(engine, store, todo, console, interrupt, limit)
+            plan = replace(plan, info=engine.info)
+            return write_results(job, sheet, plan, store, clock, ended)
+
+
+def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> dict[str, Any]:
+    """Write the tables of a run whose every answer is in the store."""
+    plan = before.plan(job, known=len(before.sheet.mine))
+    show_plan(plan, job.settings, console)
+    console.print("All of it was answered before; writing the tables.")
+    with Store.open(job.store_path) as store:
+        return write_results(job, before.sheet, plan, store, clock, "complete")
+
+
+@asynccontextmanager
+async def started(job: Job, clock: Clock) -> AsyncIterator[Engine]:
+    """The job's engine, closed at the end."""
+    with clock.time("load"):
+        engine = await make_engine(job.settings.model, job.settings.engine)
+    try:
+        yield engine
     finally:
         await engine.close()
-    show_summary(settings.folder, settings.study, job.spec, manifest, console)
-    return Outcome(settings.folder, _code(manifest, console, stopped=stopped))
 
 
-async def make_sheet(job: Job, engine: Engine) -> Sheet:
-    """Render every question and tokenise every distinct query."""
-    asked = ask(
-        job.stimuli.trials,
-        job.spec,
-        job.settings.exp,
-        job.templates,
-        chat=engine.chat,
-        seed=job.settings.seed,
-    )
-    queries = distinct(asked)
-    prepared = await engine.prepare(queries)
-    return Sheet(tuple(asked), dict(zip(queries, prepared, strict=True)))
-
-
-async def answer_all(
-    engine: Engine, store: Store, sheet: Sheet, left: set[str], console: Console
-) -> bool:
-    """Ask what the store does not know; whether the user stopped it.
-
-    Batches are cut from the whole plan, so that a run that goes on computes the same ones,
-    and answers that came together are stored together.
-    """
-    prompts = list({prompt.key: prompt for prompt in sheet.askable}.values())
-    batches = [[p for p in batch if p.key in left] for batch in engine.batches(prompts)]
-    todo = [batch for batch in batches if batch]
-    with Ticker(len(left), console) as ticker, listening() as stop:
-        async with aclosing(engine.answer(todo)) as answers:  # type: ignore[type-var]
-            async for answered in answers:
-                store.add_batch(engine.info, answered)
-                store.tick()
-                for prompt, answer in answered:
-                    if isinstance(answer, Failure):
-                        log.warning("failed: %s: %s", prompt.key, answer.reason)
-                ticker.add(answered)
-                if stop.is_set():
-                    break
-    store.flush()
-    return stop.is_set()
-
-
-@contextlib.contextmanager
-def listening() -> Iterator[asyncio.Event]:
-    """An event that Ctrl-C or SIGTERM sets; a second Ctrl-C stops at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def first(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.default_int_handler)
-
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            before[number] = signal.getsignal(number)
-            loop.add_signal_handler(number, first, number)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
-
-
-def write_results(
-    job: Job,
-    sheet: Sheet,
-    plan: Plan,
-    info: EngineInfo,
-    store: Store,
-    clock: Clock,
-    stopped: bool,
-) -> dict[str, Any]:
-    """Write tables, codebook and manifest; returns the manifest."""
-    settings = job.settings
-    failures = dict(store.failures(info, [prompt.key for prompt in sheet.askable]))
-
-    def look_up(keys: Any) -> dict[str, Answer]:
-        known: dict[str, Answer] = {k: failures[k] for k in keys if k in failures}
-        return known | dict(store.answers(info, keys))
-
-    rows = build_tables(settings.folder, settings, job.spec, job.stimuli, sheet, look_up)
-    counts = _counts(sheet, store, info, failures)
-    status = "interrupted" if stopped else "complete" if not counts["failed"] else "failures"
-    manifest = make_manifest(
-        settings,
-        plan,
-        stimuli={
-            "file": str(job.stimuli.path),
-            "sha256": job.stimuli.sha256,
-            "rows_run": [trial.row for trial in job.stimuli.trials],
-            "derived": list(job.stimuli.derived),
-        },
-        templates={
-            name: path
-            for question in job.spec.questions.values()
-            for name, path in job.templates.source_files(question.template).items()
-        },
-        counts=counts | {"rows": rows},
-        seconds=clock.seconds,
-        status=status,
-    )
-    manifest["engine"] |= {"details": dict(info.details)}
-    manifest["matrices"] = _matrices(job.spec)
-    write_json(settings.folder / "manifest.json", manifest)
-    return manifest
-
-
-def store_path(settings: Settings) -> Path:
-    """The answer store: the one asked for, or the output root's own."""
-    return Path(settings.store) if settings.store else Path(settings.output) / "answers.sqlite"
-
-
-@contextlib.contextmanager
-def run_log(folder: Path) -> Iterator[None]:
-    """Write Grace's log to run.log in the run's folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
-    except OSError as error:
-        raise GraceError(f"{folder}: cannot write results ({error.strerror})") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
+@contextmanager
+def leaving_nothing_empty(folder: Path) -> Iterator[None]:
+    """Take away the folders made for a run that failed before it had anything to keep."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
+    except BaseException:
+        if made and not (folder / "manifest.json").exists():
+            with suppress(OSError):
+                (folder / "run.log").unlink(missing_ok=True)
+                for path in made:
+                    path.rmdir()
+        raise
 
 
-def _plan(job: Job, sheet: Sheet, info: EngineInfo, known: int) -> Plan:
-    rows = (len(job.stimuli.trials), job.rows_in_file)
-    return make_plan(sheet, info, job.settings, rows, known)
+async def show_dry_run(job: Job, console: Console) -> Outcome:
+    """Show the plan and one prompt of each question, and write nothing."""
+    async with started(job, Clock()) as engine:
+        sheet, _ = await make_sheet(job, engine)
+        plan = make_plan(job, sheet, engine.info, count_tokens(sheet.prompts), known=0)
+        show_plan(plan, job.settings, console)
+        await show_prompts(sheet, engine, console)
+    return Outcome(job.settings.folder, OK)
 
 
-def _counts(
-    sheet: Sheet, store: Store, info: EngineInfo, failures: dict[str, Failure]
-) -> dict[str, Any]:
-    """Answered, failed and unasked queries; a prompt two queries share counts for both."""
-    keys = [p.key for p in sheet.askable]
-    missing = set(store.missing(info, keys))
-    found: list[Answer | None] = [p for p in sheet.prompts.values() if isinstance(p, Failure)]
-    counts = count_answers([*found, *(failures.get(key) for key in keys if key in missing)])
-    return counts | {"answered": sum(key not in missing for key in keys)}
-
-
-def _matrices(spec: ExperimentSpec) -> list[list[str]]:
-    """The wide columns that form each trial's matrix, by state, for `Run.matrices`."""
-    for reduction in spec.reductions:
-        question = spec.questions.get(reduction.question)
-        if question is not None and question.wide.prob:
-            options = [option.option(forms=True).name for option in question.options]
-            prob = question.wide.prob
-            return [
-                [prob.format(option=name, **over) for name in options]
-                for over in question.variants()
-            ]
-    return []
-
-
-def _code(manifest: dict[str, Any], console: Console, *, stopped: bool) -> int:
-    if stopped:
+def _code(manifest: Mapping[str, Any], settings: Settings, console: Console) -> int:
+    """The exit code, and what to do next where something is left to do."""
+    if manifest["status"] == "interrupted":
         console.print("Interrupted. Run the same command again to go on.")
         return INTERRUPTED
+    if manifest["status"] == "failing":
+        console.print(
+            f"Stopped: {settings.max_failures} queries in a row failed (max_failures). Mend the "
+            "cause and run the same command again; it asks what is missing."
+        )
+        return FAILED_QUERIES
     return FAILED_QUERIES if manifest["counts"]["failed"] else OK

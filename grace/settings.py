@@ -15,6 +15,9 @@ from grace.study import StudySpec
 #: The name of the model that comes with Grace.
 BUNDLED = "smollm2-135m"
 
+#: Keys by which Hydra would be told to call something.
+CODE_KEYS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
+
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -113,20 +116,57 @@ class Settings(Strict):
     pilot: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**63)
     dry_run: bool = False
+    overwrite: bool = False
+    max_failures: int = Field(100, ge=1)
+    shard: str | None = None
+
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, value: str | None) -> str | None:
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", value or "1/1")
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise ValueError("expected K/N with K from 1 to N, such as 3/16")
+        return value
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """Which part of the work this run does, of how many: (1, 1) is all of it."""
+        k, n = (self.shard or "1/1").split("/")
+        return int(k), int(n)
+
+    @property
+    def shard_ending(self) -> str:
+        """What keeps a shard's folder and store apart from the others': "-shard3of16"."""
+        k, n = self.shard_of
+        return f"-shard{k}of{n}" if self.shard else ""
 
     @property
     def folder(self) -> Path:
-        """Where this run's results go: output/study/exp/model[-tag]."""
-        name = self.model.name + (f"-{self.tag}" if self.tag else "")
+        """Where this run's results go: output/study/exp/model[-tag][-shardKofN]."""
+        name = self.model.name + (f"-{self.tag}" if self.tag else "") + self.shard_ending
         return Path(self.output) / self.study.name / self.exp.name / name
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
     """Validate a composed configuration; a ConfigError lists each setting that is wrong."""
+    refuse_code(config)
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
+
+
+def refuse_code(config: Any, where: str = "") -> None:
+    """Refuse Hydra's `_target_` and its like: configuration holds values and names no code."""
+    items: Any = ()
+    if isinstance(config, Mapping):
+        items = config.items()
+    elif isinstance(config, (list, tuple)):
+        items = enumerate(config)
+    for key, value in items:
+        if key in CODE_KEYS:
+            raise ConfigError(f"{where}{key}: configuration may not name code to run; remove it")
+        refuse_code(value, f"{where}{key}.")
 
 
 def describe(error: ValidationError, where: str = "") -> str:

@@ -10,7 +10,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from grace.study import ExperimentSpec, StudySpec
+from grace.settings import Settings
+from grace.study import ExperimentSpec
 from grace.tables.tidy import over_names
 from grace.tables.wide import raw_questions
 
@@ -23,12 +24,13 @@ LOW_MASS_ADVICE = (
 
 def show_summary(
     folder: Path,
-    study: StudySpec,
+    settings: Settings,
     spec: ExperimentSpec,
     manifest: Mapping[str, Any],
     console: Console,
 ) -> None:
     """Print mass by question, means by design cell, failures and the files' paths."""
+    study = settings.study
     trials = pd.read_parquet(folder / "trials.parquet")
     responses = pd.read_parquet(
         folder / "responses.parquet",
@@ -40,7 +42,7 @@ def show_summary(
         _show_mass(responses, [*study.key, "question", *over_names(spec)], console)
     for heading, columns in cell_columns(spec, trials):
         _show_cells(trials, study.factors, heading, columns, console)
-    _show_failures(manifest["counts"], console)
+    _show_failures(manifest["counts"], settings, console)
     console.print("\nResults:")
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("."):
@@ -131,12 +133,20 @@ def _show_cells(
     console.print(table)
 
 
-def _show_failures(counts: Mapping[str, Any], console: Console) -> None:
+def _show_failures(counts: Mapping[str, Any], settings: Settings, console: Console) -> None:
     if counts["failed"]:
         console.print(f"[red]{counts['failed']} queries failed[/red]; their cells are missing:")
         for reason, count in list(counts["failures"].items())[:5]:
             console.print(f"  {count} × {reason}", markup=False, highlight=False)
-    if counts["not_asked"]:
+    if counts["failed"]:
+        console.print("Run the same command again to ask them again.")
+    if counts["not_asked"] and settings.shard:
+        console.print(
+            f"{counts['not_asked']} queries are not in this store: run the other shards, then "
+            f"python -m grace.merge {settings.output}/answers.sqlite STORES, and then this "
+            "command without shard="
+        )
+    elif counts["not_asked"]:
         console.print(f"{counts['not_asked']} queries were not asked yet; run the command again.")
 
 

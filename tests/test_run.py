@@ -230,20 +230,26 @@ def test_bad_settings_are_one_sentence_and_exit_1(
 def test_ctrl_c_leaves_what_there_is_and_exits_130(tiny: Tiny, tmp_path: Path) -> None:
     words = command("engine.max_batch_tokens=1", *model(tiny("mistral-piece")))
     for number in (signal.SIGINT, signal.SIGTERM):
+        folder = f"output=after{number.value}"
         process = subprocess.Popen(
-            words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*words, folder],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        _wait_for_answers(tmp_path / "outputs/answers.sqlite", process)
+        _wait_for_answers(tmp_path / f"after{number.value}/answers.sqlite", process)
         process.send_signal(number)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 130, output
         assert "Traceback" not in output
         assert "Run the same command again" in output
-        manifest = json.loads((tmp_path / "outputs/1/2/tiny/manifest.json").read_text())
+        left = tmp_path / f"after{number.value}/1/2/tiny"
+        manifest = json.loads((left / "manifest.json").read_text())
         assert manifest["status"] == "interrupted"
         assert manifest["counts"]["not_asked"] > 0
-    run(*words[3:], cwd=tmp_path)
-    assert grace.load(tmp_path / "outputs/1/2/tiny").manifest["status"] == "complete"
+    run(*words[3:], folder, cwd=tmp_path)
+    assert grace.load(left).manifest["status"] == "complete"
 
 
 def _wait_for_answers(store: Path, process: subprocess.Popen[str]) -> None:

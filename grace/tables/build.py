@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from grace.errors import ConfigError
-from grace.plan import Sheet
 from grace.questions import Asked
 from grace.settings import Settings
+from grace.sheet import Sheet
 from grace.stimuli import Stimuli
 from grace.study import ExperimentSpec
 from grace.tables.block import Block, Item, Slot, slots
@@ -85,11 +84,11 @@ def _blocks(
     }
     for start in range(0, len(stimuli.trials), TRIALS):
         several = [asked for part in by_trial[start : start + TRIALS] for asked in part]
-        prompts = [sheet.prompts[asked.query] for asked in several]
-        found = look_up(list({p.key: None for p in prompts if not isinstance(p, Failure)}))
+        keys = [sheet.keys[asked.query] for asked in several]
+        found = look_up(list({key: None for key in keys if isinstance(key, str)}))
         items: dict[Slot, list[Item]] = {slot: [] for slot, _ in slots(spec)}
-        for asked, prompt in zip(several, prompts, strict=True):
-            answer: Any = prompt if isinstance(prompt, Failure) else found.get(prompt.key)
+        for asked, key in zip(several, keys, strict=True):
+            answer = key if isinstance(key, Failure) else found.get(key)
             items[index[asked.question, tuple(asked.over.items())]].append(Item(asked, answer))
         yield Block(
             stimuli.trials[start : start + TRIALS],

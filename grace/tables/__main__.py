@@ -1,0 +1,46 @@
+"""`python -m grace.tables RUN`: write a run's tables again from its store, with no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grace.command import OK, Parser, plain_main
+
+
+def rebuild(words: Sequence[str]) -> int:
+    """Write tables and codebook of what the store holds; returns the exit code."""
+    from grace.lock import RunLock
+    from grace.record import count, write_tables
+    from grace.reopen import recall_plan, reopen
+    from grace.store import Store
+    from grace.tables.write import write_json
+
+    parser = Parser(
+        prog="python -m grace.tables",
+        description="Write a run's tables again from its answer store; no model is loaded.",
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    run = reopen(parser.parse_args(words).run)
+    plan = recall_plan(run)
+    with RunLock(run.folder), Store.open(run.store, read_only=True) as store:
+        rows = write_tables(run.folder, run.job, plan.sheet, plan.info, store)
+        counts = count(plan.sheet, store, plan.info) | {"rows": rows}
+    status = run.manifest["status"]
+    if status == "running":  # it was killed
+        status = "interrupted" if counts["not_asked"] else "complete"
+        status = "failures" if counts["failed"] and not counts["not_asked"] else status
+    written = datetime.now(UTC).isoformat(timespec="seconds")
+    changed = {"status": status, "written": written, "counts": counts}
+    write_json(run.folder / "manifest.json", dict(run.manifest) | changed)
+    for name, number in rows.items():
+        print(f"{run.folder / name}.csv, .parquet: {number:,} rows")
+    left = counts["failed"] + counts["not_asked"]
+    if left:
+        print(f"{left:,} queries have no answer yet; their cells are missing.")
+    return OK
+
+
+if __name__ == "__main__":
+    plain_main(rebuild)
