@@ -61,9 +61,15 @@ def search_path() -> list[str]:
     return [f"hydra.searchpath=[{_quoted(f'file://{own}')}]"]
 
 
-def refuse_code_words(overrides: Sequence[str]) -> None:
-    """Refuse `_target_` on the command line: Hydra would call what it names for its own parts."""
+def refuse_words(overrides: Sequence[str]) -> None:
+    """Refuse what Hydra takes badly.
+
+    That is `_target_`, for Hydra would call what it names for its own parts, and a setting
+    without a name.
+    """
     for override in overrides:
+        if override.lstrip("+~").startswith("="):
+            raise ConfigError(f"{override!r}: expected setting=value")
         if any(key in override for key in HYDRA_CODE):
             raise ConfigError(
                 f"{override}: configuration may not name code to run (_target_); remove it"
@@ -77,7 +83,7 @@ def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, 
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    refuse_code_words(overrides)
+    refuse_words(overrides)
     wrong = [o for o in overrides if "=" not in o]
     if wrong:
         raise ConfigError(f"{wrong[0]!r}: expected setting=value")
@@ -111,7 +117,7 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
             sys.exit(INTERRUPTED)
 
     try:
-        refuse_code_words(sys.argv[1:])
+        refuse_words(sys.argv[1:])
         sys.argv = [sys.argv[0], *quote_choices(sys.argv[1:]), *search_path()]
         hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=config_name)(
             task

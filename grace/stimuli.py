@@ -85,6 +85,7 @@ def _split(path: Path, content: bytes) -> tuple[tuple[str, ...], list[tuple[str,
     """Header and rows; every row as long as the header, blank lines passed over."""
     text = _decode(path, content)
     rows: list[tuple[str, ...]] = []
+    csv.field_size_limit(max(len(content), csv.field_size_limit()))  # a cell may be a book
     try:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = tuple(name.strip() for name in next(reader))
