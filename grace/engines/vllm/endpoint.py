@@ -27,7 +27,7 @@ from grace.errors import ConfigError
 
 DEFAULT = "http://localhost:8000/v1"
 #: Failures in a row after which an endpoint rests, and for how long (seconds).
-TRIPS, REST = 5, 15.0
+TRIPS, REST = 5, 3.0
 
 
 def endpoint_urls(given: tuple[str, ...]) -> tuple[str, ...]:

@@ -66,8 +66,9 @@ class VllmEngine:
     async def _verify(self, endpoint: Endpoint) -> None:
         """Whether, after a lost connection, it is still the same model."""
         try:
-            await check_model(endpoint, self._model)
-        except ServerError as error:
+            await check_model(endpoint, self._model, patient=False)
+        except (ServerError, RefusedError, PassingError) as error:
+            endpoint.breaker.note(ok=False)
             raise PassingError(str(error), lost=True) from None
 
     @property

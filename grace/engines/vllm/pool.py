@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from grace.engines.vllm.endpoint import Endpoint, retrying
+from grace.engines.vllm.problems import PassingError
 
 
 class Pool:
@@ -37,22 +38,32 @@ class Pool:
         """
         async for attempt in retrying(self._deadline):
             with attempt:
-                endpoint = await self._choose(affinity)
+                return check(await self._anywhere(path, body, affinity))
+        raise AssertionError("retrying ends with an answer or an error")
+
+    async def _anywhere(self, path: str, body: dict[str, Any], affinity: int) -> Any:
+        """The answer of the first endpoint that gives one: the context's own, then the others."""
+        problem: PassingError | None = None
+        for endpoint in await self._awake(affinity):
+            try:
                 if endpoint.suspect:
                     await self._verify(endpoint)
                     endpoint.suspect = False
-                return check(await endpoint.post(path, body))
-        raise AssertionError("retrying ends with an answer or an error")
+                return await endpoint.post(path, body)
+            except PassingError as error:
+                problem = error
+        raise problem or PassingError("no endpoint")
 
-    async def _choose(self, affinity: int) -> Endpoint:
+    async def _awake(self, affinity: int) -> list[Endpoint]:
+        """The endpoints that do not rest, in order; if all do, the first to wake, once awake."""
         n = len(self.endpoints)
         order = [self.endpoints[(affinity + i) % n] for i in range(n)]
-        for endpoint in order:
-            if not endpoint.breaker.resting():
-                return endpoint
+        awake = [endpoint for endpoint in order if not endpoint.breaker.resting()]
+        if awake:
+            return awake
         soonest = min(order, key=lambda e: e.breaker.resting())
         await asyncio.sleep(soonest.breaker.resting())
-        return soonest
+        return [soonest]
 
     async def close(self) -> None:
         """Close all connections."""

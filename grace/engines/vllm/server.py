@@ -39,9 +39,11 @@ class Served:
         return "prompt_logprobs" if self.tokenizes and self.prompt_logprobs else "bounded"
 
 
-async def check_model(endpoint: Endpoint, model: ModelSettings) -> dict[str, Any]:
+async def check_model(
+    endpoint: Endpoint, model: ModelSettings, *, patient: bool = True
+) -> dict[str, Any]:
     """The server's entry for the model asked for; ServerError if it serves another."""
-    listed = await _patiently(endpoint, "/v1/models")
+    listed = await (_patiently(endpoint, "/v1/models") if patient else endpoint.get("/v1/models"))
     cards = [card for card in (listed or {}).get("data", []) if isinstance(card, dict)]
     names = (model.name, model.id, model.path)
     for card in cards:

@@ -29,10 +29,15 @@ VERIFIED = 5
 
 @dataclass(frozen=True)
 class Context:
-    """A rendered context: its text and its ids."""
+    """A rendered context: its text and its ids.
+
+    `exact` says that the text gives the ids again. With some SentencePiece tokenisers it does
+    not; an option is then put behind it as the beginning of the model's turn.
+    """
 
     text: str
     ids: Ids
+    exact: bool = True
 
 
 @dataclass
@@ -44,6 +49,7 @@ class ServerTokeniser:
     chat: bool
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     _merge_system: bool | None = None
+    _exact: bool = True
     _verified: int = 0
     _known: dict[tuple[Ids, str], Ids] = field(default_factory=dict)
 
@@ -83,10 +89,16 @@ class ServerTokeniser:
             ids = await self._tokenise(text, specials=True)
             return Context(text, ids)
         ids = await self._render(self.merged(query.messages))
-        text = await self._text(ids)
+        text, exact = await self._text(ids)
         if not query.answer_prefix:
-            return Context(text, ids)
-        return Context(text + query.answer_prefix, await self._tokenise(text + query.answer_prefix))
+            return Context(text, ids, exact)
+        started = text + query.answer_prefix
+        ids = (
+            await self._tokenise(started)
+            if exact
+            else await self._continued(query, query.answer_prefix, ids)
+        )
+        return Context(started, ids, exact)
 
     async def _place(self, query: Query, context: Context, tail: Ids) -> Prompt:
         """Options behind the context, by way of the common tail where there is one."""
@@ -97,12 +109,12 @@ class ServerTokeniser:
         if not query.options:
             return Prompt(query, context.text, context.ids)
         wholes = [
-            [(spelling, await self._whole(context, tail, spelling)) for spelling in spellings]
+            [(s, await self._whole(query, context, tail, s)) for s in spellings]
             for spellings in whole_spellings
         ]
         return place_options(query, context.text, context.ids, wholes)
 
-    async def _whole(self, context: Context, tail: Ids, spelling: str) -> Ids:
+    async def _whole(self, query: Query, context: Context, tail: Ids, spelling: str) -> Ids:
         """Context and spelling together; behind a known tail as they were the first time.
 
         That first time the whole text is tokenised. Only if the merge reaches back before
@@ -111,7 +123,10 @@ class ServerTokeniser:
         cut = len(context.ids) - len(tail)
         if tail and (tail, spelling) in self._known:
             return context.ids[:cut] + self._known[tail, spelling]
-        whole = await self._tokenise(context.text + spelling, specials=not self.chat)
+        if context.exact:
+            whole = await self._tokenise(context.text + spelling, specials=not self.chat)
+        else:
+            whole = await self._continued(query, query.answer_prefix + spelling, context.ids)
         if tail and whole[:cut] == context.ids[:cut]:
             self._known[tail, spelling] = whole[cut:]
         return whole
@@ -127,38 +142,46 @@ class ServerTokeniser:
             return
         probe = (Message("system", "qzsys"), Message("user", "qzusr"))
         try:
-            self._merge_system = "qzsys" not in await self._text(await self._render(probe))
+            text, _ = await self._text(await self._render(probe))
+            self._merge_system = "qzsys" not in text
         except RefusedError:
             self._merge_system = True
 
-    async def _render(self, messages: Sequence[Message]) -> Ids:
+    async def _render(self, messages: Sequence[Message], **more: bool) -> Ids:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": m.role, "content": m.content} for m in messages],
             "add_generation_prompt": True,
-        }
+        } | more
         if self.template_kwargs:
             body["chat_template_kwargs"] = dict(self.template_kwargs)
         found: Ids = await self.pool.post("/tokenize", body, check=read_ids)
         return found
+
+    async def _continued(self, query: Query, start: str, context: Ids) -> Ids:
+        """The ids of the conversation with the model's turn begun with `start`."""
+        turns = (*self.merged(query.messages), Message("assistant", start))
+        ids = await self._render(turns, add_generation_prompt=False, continue_final_message=True)
+        if len(ids) < len(context) - 1 or ids[: len(context) - 1] != context[:-1]:
+            raise ConfigError(
+                "the chat template begins the model's turn differently when it is continued; "
+                "options cannot be placed exactly (use engine=local for this model)"
+            )
+        return ids
 
     async def _tokenise(self, text: str, *, specials: bool = False) -> Ids:
         body = {"model": self.model, "prompt": text, "add_special_tokens": specials}
         found: Ids = await self.pool.post("/tokenize", body, check=read_ids)
         return found
 
-    async def _text(self, ids: Ids) -> str:
-        """The text of rendered ids; that it tokenises to the same ids is verified at first."""
-        text: str = await self.pool.post(
-            "/detokenize", {"model": self.model, "tokens": list(ids)}, check=read_text
-        )
-        if self._verified < VERIFIED and await self._tokenise(text) != ids:
-            raise ConfigError(
-                "the server's tokeniser does not give a rendered prompt back as it was; "
-                "options cannot be placed exactly (use engine=local for this model)"
-            )
-        self._verified += 1
-        return text
+    async def _text(self, ids: Ids) -> tuple[str, bool]:
+        """The text of rendered ids, and whether it gives them again (seen on the first ones)."""
+        body = {"model": self.model, "tokens": list(ids)}
+        text: str = await self.pool.post("/detokenize", body, check=read_text)
+        if self._exact and self._verified < VERIFIED:
+            self._verified += 1
+            self._exact = await self._tokenise(text) == ids
+        return text, self._exact
 
 
 def common_tail(contexts: Sequence[Ids]) -> Ids:
