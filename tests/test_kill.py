@@ -104,9 +104,7 @@ def test_a_finished_run_loads_no_engine_and_is_quick(tiny: Tiny, tmp_path: Path)
     assert grace.load(folder).manifest["engine"]["details"]["way"]
 
 
-def test_other_settings_are_refused_in_the_same_folder(
-    tiny: Tiny, tmp_path: Path, monkeypatch: object
-) -> None:
+def test_other_settings_are_refused_in_the_same_folder(tiny: Tiny, tmp_path: Path) -> None:
     words = ("pilot=4", *model(tiny("llama-byte")))
     run(*words, cwd=tmp_path)
     refused = run(*words, "exp.low_mass=0.2", "seed=3", cwd=tmp_path, code=1)
@@ -124,7 +122,7 @@ def test_other_settings_are_refused_in_the_same_folder(
 
 
 def test_a_second_run_is_refused_with_the_owner(tiny: Tiny, tmp_path: Path) -> None:
-    words = (SLOW, *model(tiny("llama-byte")))
+    words = ("study=2", SLOW, *model(tiny("llama-byte")))
     first = noting(*words, cwd=tmp_path)
     while not asked(tmp_path):
         time.sleep(0.05)
@@ -132,7 +130,9 @@ def test_a_second_run_is_refused_with_the_owner(tiny: Tiny, tmp_path: Path) -> N
     assert f"process {first.pid} on" in output
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    assert "taken over from a run that is gone" in run(*words, "pilot=2", cwd=tmp_path)
+    again = run(*words, "seed=1", cwd=tmp_path, code=1)
+    assert "taken over from a run that is gone" in again
+    assert "seed: 0 → 1" in again  # the killed run has said what it was
 
 
 def test_a_second_ctrl_c_stops_at_once(tiny: Tiny, tmp_path: Path) -> None:
@@ -178,3 +178,16 @@ def test_the_tables_are_rebuilt_from_the_store(tiny: Tiny, tmp_path: Path) -> No
     after = {p.name: p.read_bytes() for p in folder.iterdir() if "manifest" not in p.name}
     assert {n for n in before if before[n] != after.get(n)} <= {"run.log"}
     assert json.loads((folder / "manifest.json").read_text())["status"] == "complete"
+
+
+def test_verify_says_what_is_the_same_and_what_is_not(tiny: Tiny, tmp_path: Path) -> None:
+    run("pilot=12", *model(tiny("llama-byte")), cwd=tmp_path)
+    folder = tmp_path / "outputs/1/2/tiny"
+    good = run(str(folder), cwd=tmp_path, module="grace.verify")
+    assert "is reproducible" in good
+    assert "largest difference of a log-probability" in good
+    path = folder / "trials.csv"
+    path.write_text(path.read_text().replace("0.25", "0.26", 1))
+    bad = run(str(folder), cwd=tmp_path, module="grace.verify", code=1)
+    assert "trials.csv differs from the store in line 2" in bad
+    assert "is not reproducible here, by: tables" in bad
