@@ -5,6 +5,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+include vllm.mk
+
 .PHONY: setup pilot test lint types bench clean
 
 setup: .venv/.ready
