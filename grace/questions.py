@@ -75,12 +75,13 @@ def ask(
         name: tuple(o.option(forms=exp.forms) for o in question.options)
         for name, question in spec.questions.items()
     }
+    variants = {name: question.variants() for name, question in spec.questions.items()}
     known: dict[Query, Query] = {}
     draws: Counter[tuple[Message, ...]] = Counter()
     asked = []
     for i, trial in enumerate(trials):
         for name, question in spec.questions.items():
-            for over in question.variants():
+            for over in variants[name]:
                 messages = templates.messages(question.template, {**trial.values, **over})
                 if question.options:
                     query = _scored(messages, options[name], prefix, chat=chat)

@@ -85,11 +85,18 @@ def count(sheet: Sheet, store: Store, info: EngineInfo) -> dict[str, Any]:
     return count_answers(failed) | {"answered": sum(key not in missing for key in keys)}
 
 
+class _QuietFile(logging.FileHandler):
+    """A log that does without: a full disk is told once, by whoever needs it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing."""
+
+
 @contextlib.contextmanager
 def run_log(folder: Path) -> Iterator[None]:
     """Write Grace's log to run.log in the run's folder."""
     try:
-        handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
+        handler = _QuietFile(folder / "run.log", encoding="utf-8")
     except OSError as error:
         raise GraceError(f"{folder}: cannot write results ({error.strerror})") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -85,6 +85,7 @@ def _split(path: Path, content: bytes) -> tuple[tuple[str, ...], list[tuple[str,
     """Header and rows; every row as long as the header, blank lines passed over."""
     text = _decode(path, content)
     rows: list[tuple[str, ...]] = []
+    same: dict[str, str] = {}  # cells that are alike are held once
     csv.field_size_limit(max(len(content), csv.field_size_limit()))  # a cell may be a book
     try:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -98,7 +99,7 @@ def _split(path: Path, content: bytes) -> tuple[tuple[str, ...], list[tuple[str,
                     row=len(rows) + 1,
                 )
             if cells:
-                rows.append(tuple(cells))
+                rows.append(tuple(same.setdefault(cell, cell) for cell in cells))
     except csv.Error as error:
         raise StimuliError(f"no valid CSV: {error}", file=str(path), row=len(rows) + 1) from error
     _check_header(path, header)
@@ -150,6 +151,7 @@ class _Maker:
         self.file = str(path)
         self.study = study
         self.header = header
+        self.clean: dict[str, str] = {}  # cells that are alike are cleaned and held once
         names = {*study.columns, *header}
         where = f"study {study.name}"
         self.derived = [
@@ -166,7 +168,9 @@ class _Maker:
         values: dict[str, Any] = {}
         for name, cell in zip(self.header, cells, strict=True):
             spec = self.study.columns.get(name)
-            text = _BREAK.sub(" ", cell).strip()
+            if cell not in self.clean:
+                self.clean[cell] = _BREAK.sub(" ", cell).strip()
+            text = self.clean[cell]
             values[name] = self._value(row, name, spec, text) if spec else text
         for name, spec in self.study.columns.items():
             if spec.optional and name not in values:

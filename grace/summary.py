@@ -12,7 +12,6 @@ from rich.table import Table
 
 from grace.settings import Settings
 from grace.study import ExperimentSpec
-from grace.tables.tidy import over_names
 from grace.tables.wide import raw_questions
 
 LOW_MASS_ADVICE = (
@@ -32,14 +31,10 @@ def show_summary(
     """Print mass by question, means by design cell, failures and the files' paths."""
     study = settings.study
     trials = pd.read_parquet(folder / "trials.parquet")
-    responses = pd.read_parquet(
-        folder / "responses.parquet",
-        columns=[*study.key, "question", *over_names(spec), "mass", "flags", "parse_status"],
-    )
     if raw_questions(spec):
-        _show_parsed(responses, console)
+        _show_parsed(folder, console)
     else:
-        _show_mass(responses, [*study.key, "question", *over_names(spec)], console)
+        _show_mass(folder, spec, console)
     for heading, columns in cell_columns(spec, trials):
         _show_cells(trials, study.factors, heading, columns, console)
     _show_failures(manifest["counts"], settings, console)
@@ -72,8 +67,15 @@ def cell_columns(spec: ExperimentSpec, trials: pd.DataFrame) -> list[tuple[str, 
     return found
 
 
-def _show_mass(responses: pd.DataFrame, one_answer: list[str], console: Console) -> None:
-    mass = responses.drop_duplicates(one_answer)
+def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
+    """Mass by question. The rows of its first option stand for an answer's: all have the same."""
+    firsts = [
+        [("question", "==", name), ("option", "==", question.options[0].option(forms=True).name)]
+        for name, question in spec.questions.items()
+    ]
+    mass = pd.read_parquet(
+        folder / "responses.parquet", columns=["question", "mass", "flags"], filters=firsts
+    )
     table = Table(
         title="Mass: how much probability the options hold together", title_justify="left"
     )
@@ -95,7 +97,8 @@ def _show_mass(responses: pd.DataFrame, one_answer: list[str], console: Console)
         console.print(f"[yellow]low_mass[/yellow]: {low} of {len(mass)} answers. {LOW_MASS_ADVICE}")
 
 
-def _show_parsed(responses: pd.DataFrame, console: Console) -> None:
+def _show_parsed(folder: Path, console: Console) -> None:
+    responses = pd.read_parquet(folder / "responses.parquet", columns=["parse_status"])
     status = responses["parse_status"].fillna("no answer").value_counts()
     fields = responses["parse_status"].size
     ok = int(status.get("ok", 0))

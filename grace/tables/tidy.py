@@ -73,17 +73,19 @@ def tidy_rows(
     names = [column.name for column in tidy_columns(study, spec)]
     table: dict[str, list[Any]] = {name: [] for name in names}
     keys = _keys(study)
+    overs = over_names(spec)
+    variants = {slot: question.variants()[slot[1]] for slot, question in slots(spec)}
     for t, trial in enumerate(block.trials):
         head = {name: trial.values[name] for name in keys} | {"model": model}
-        for slot, question in slots(spec):
-            items = block.items[slot]
-            repeats = len(items) // len(block.trials)
-            over = {"question": slot[0], **question.variants()[slot[1]]}
+        for slot, over in variants.items():
+            question = spec.questions[slot[0]]
+            repeats = len(block.items[slot]) // len(block.trials)
+            head |= {"question": slot[0], **dict.fromkeys(overs), **over}
             for row in range(t * repeats, (t + 1) * repeats):
                 for found in _slot_rows(block, slot, question, row):
-                    values = head | over | found
-                    for name in names:
-                        table[name].append(values.get(name))
+                    values = head | found
+                    for name, cells in table.items():
+                        cells.append(values.get(name))
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +13,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from grace.errors import GraceError
 from grace.tables.columns import Column
 
 Rows = Mapping[str, Sequence[Any]]
@@ -28,8 +29,15 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:  # a full disk, a quota, a folder that is read-only or gone
+        why = error.strerror or str(error)
+        raise GraceError(
+            f"{path}: cannot be written ({why}); mend that and run the same command again: "
+            "the answers are in the store"
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,13 +74,25 @@ def _stream(parquet: Path, columns: Sequence[Column], blocks: Iterable[Rows], fi
     count = 0
     with pq.ParquetWriter(parquet, schema, compression="zstd") as writer:
         for block in blocks:
-            values = [[_valid(cell) for cell in block[column.name]] for column in columns]
-            for cells in zip(*values, strict=True):
-                file.write(_line(cells))
-                count += 1
-            arrays = [pa.array(v, type=field.type) for v, field in zip(values, schema, strict=True)]
+            arrays, texts = [], []
+            for column, kind in zip(columns, schema.types, strict=True):
+                values, cells = _column(column, block[column.name])
+                arrays.append(pa.array(values, type=kind))
+                texts.append(cells)
+            lines = list(map(",".join, zip(*texts, strict=True)))
+            file.writelines(f"{line}\n" for line in lines)
+            count += len(lines)
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
     return count
+
+
+def _column(column: Column, values: Sequence[Any]) -> tuple[Sequence[Any], list[str]]:
+    """A column's values, and its cells in the CSV. Texts that are alike are made once."""
+    if column.type != "text":
+        return values, ["" if value is None else repr(value) for value in values]
+    valid = {value: _valid(value) for value in dict.fromkeys(values)}
+    cells = {value: _cell(text) for value, text in valid.items()}
+    return [valid[value] for value in values], [cells[value] for value in values]
 
 
 def _valid(value: Any) -> Any:
