@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from grace.settings import ModelSettings
 from grace.sheet import Sheet, ask_job
 from grace.store import Store
 from grace.tables.write import replacing
-from grace.types import EngineInfo, Failure
+from grace.types import EngineInfo, Failure, Option, Query
 from grace.version import __version__
 
 NAME = "queries.parquet"
@@ -68,6 +68,7 @@ def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
     }
     schema = SCHEMA.with_metadata({_NOTES: json.dumps(notes).encode()})
     rows = list(sheet.keys.items())
+    named = _naming()
     with (
         replacing(job.settings.folder / NAME) as partial,
         pq.ParquetWriter(partial, schema, compression="zstd") as writer,
@@ -76,7 +77,7 @@ def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
             part = rows[start : start + ROWS]
             keys = [None if isinstance(key, Failure) else key for _, key in part]
             reasons = [key.reason if isinstance(key, Failure) else None for _, key in part]
-            columns = [[q.key for q, _ in part], keys, reasons, [k in sheet.mine for k in keys]]
+            columns = [[named(q) for q, _ in part], keys, reasons, [k in sheet.mine for k in keys]]
             arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
@@ -104,13 +105,28 @@ def recall(job: Job, folder: Path) -> Recalled | None:
             query: Failure(reason) if prompt is None else prompt
             for query, prompt, reason in _cells(table, "query", "prompt", "failure")
         }
-        keys = {query: known[query.key] for query in queries}
+        named = _naming()
+        keys = {query: known[named(query)] for query in queries}
         mine = frozenset(p for p, own in _cells(table, "prompt", "mine") if own)
         info = replace(EngineInfo(**notes["engine"]), details=_details(folder))
         sheet = Sheet(tuple(asked), keys, (), mine)
         return Recalled(sheet, info, notes["tokens"], notes["distinct_tokens"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None  # not there, of other settings, or cut short: the engine makes it again
+
+
+def _naming() -> Callable[[Query], str]:
+    """A hash of a query's content. Queries share their options, which are looked at once."""
+    options: dict[tuple[Option, ...], str] = {}
+
+    def name(query: Query) -> str:
+        if query.options not in options:
+            options[query.options] = repr(query.options)
+        rest = (query.messages, query.sampling, query.answer_prefix, query.spaced, query.replicate)
+        content = options[query.options] + repr(rest)
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+    return name
 
 
 def _details(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import grace
 from tests.test_run import model, run
 
@@ -22,12 +24,13 @@ KILLS = 20
 SLOW = "engine.max_batch_tokens=1"
 #: Runs grace.run, and notes the key of every prompt the engine begins to compute.
 NOTING = """
-import os, runpy, sys
+import os, runpy, sys, time
 from grace.engines.local.engine import LocalEngine
 compute = LocalEngine._answer_batch
 log = os.open(os.environ["ASKED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def noting(self, batch):
     os.write(log, "".join(f"{prompt.key}\\n" for prompt in batch).encode())
+    time.sleep(float(os.environ.get("SLEEP", "0")))
     return compute(self, batch)
 LocalEngine._answer_batch = noting
 sys.argv[0] = "grace.run"
@@ -135,18 +138,27 @@ def test_a_second_run_is_refused_with_the_owner(tiny: Tiny, tmp_path: Path) -> N
     assert "seed: 0 → 1" in again  # the killed run has said what it was
 
 
-def test_a_second_ctrl_c_stops_at_once(tiny: Tiny, tmp_path: Path) -> None:
-    first = noting("engine.max_batch_tokens=100000", *model(tiny("gemma-piece")), cwd=tmp_path)
+@pytest.mark.parametrize(("signals", "seconds"), [("IT", 4), ("II", 4), ("T", 10)])
+def test_interrupted_while_an_answer_takes_minutes(
+    signals: str, seconds: float, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLEEP", "120")
+    process = noting(SLOW, "pilot=6", *model(tiny("llama-byte")), cwd=tmp_path)
     while not asked(tmp_path):
         time.sleep(0.05)
     start = time.monotonic()
-    first.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    first.send_signal(signal.SIGINT)
-    output = first.communicate(timeout=30)[0]
-    assert time.monotonic() - start < 5
-    assert first.returncode == 130, output
+    for letter in signals:
+        process.send_signal({"I": signal.SIGINT, "T": signal.SIGTERM}[letter])
+        time.sleep(0.3)
+    output = process.communicate(timeout=30)[0]
+    assert time.monotonic() - start < seconds
+    assert process.returncode == 130, output
     assert "Traceback" not in output
+    assert "Run the same command again" in output
+    manifest = json.loads((tmp_path / "outputs/1/2/tiny/manifest.json").read_text())
+    assert manifest["status"] == ("interrupted" if signals == "T" else "running")
+    monkeypatch.setenv("SLEEP", "0")
+    run(SLOW, "pilot=6", *model(tiny("llama-byte")), cwd=tmp_path)
 
 
 def test_shards_join(tiny: Tiny, tmp_path: Path) -> None:
