@@ -123,7 +123,7 @@ async def show_prompts(sheet: Sheet, engine: Engine, console: Console) -> None:
             console.print(f"cannot be asked: {key.reason}", markup=False)
             continue
         prompt = prompts[key]
-        console.print(prompt.text, markup=False, highlight=False, end="")
+        console.print(prompt.text, markup=False, highlight=False, soft_wrap=True, end="")
         console.print("[bold reverse]◂ the answer begins here[/bold reverse]")
         last = (await engine.spell(prompt.context))[-3:]
         lead = "".join(f"{token!r} " for token in last)

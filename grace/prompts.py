@@ -46,8 +46,6 @@ class Templates:
             loader=loader,
             undefined=StrictUndefined,
             autoescape=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
         )
         self.env.filters |= {"capture": capture, "number": number}
 
