@@ -7,6 +7,8 @@ stands adds to Grace's own; and what the user can mend is one sentence and exit 
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import re
 import signal
 import sys
@@ -103,7 +105,10 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
     the largest counts.
     """
     import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else it prints several lines of its own
     codes: list[int] = []
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's way of Ctrl-C
 
@@ -124,6 +129,9 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
         )()
     except GraceError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"error: {_first_lines(error)}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         print("Interrupted. Run the same command again to go on.", file=sys.stderr)
@@ -166,7 +174,11 @@ def _plain(config: Any) -> dict[str, Any]:
 
 
 def _first_lines(error: Exception) -> str:
+    """What Hydra says, in a sentence: two lines, and the choices where it lists them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 2 and lines[1].endswith(":"):
+        choices = itertools.takewhile(lambda line: not line.startswith("Config search"), lines[2:])
+        return f"{lines[0]}. {lines[1]} {', '.join(choices)}"
     return " ".join(lines[:2]) if lines else type(error).__name__
 
 

@@ -217,7 +217,17 @@ def test_hostile_cells_run_to_the_end(tiny: Tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["study=9"], ["nonsense"], ["x._target_=y"], ["shard=9/3"], ["--no-such-flag"]]
+    "words",
+    [
+        ["study=9"],
+        ["nonsense"],
+        ["x._target_=y"],
+        ["shard=9/3"],
+        ["exp.max_tokens=3"],
+        ["seed=[1"],
+        ["--multirun", "study=1,9"],
+        ["--no-such-flag"],
+    ],
 )
 def test_real_processes_say_it_in_a_sentence(words: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
@@ -226,4 +236,6 @@ def test_real_processes_say_it_in_a_sentence(words: list[str], tmp_path: Path) -
     )  # fmt: skip
     assert done.returncode in ((2,) if words == ["--no-such-flag"] else (1,)), done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.strip()
+    if words != ["--no-such-flag"]:  # there argparse says how the command is written
+        assert done.stderr.startswith("error: ")
+        assert len(done.stderr.strip().splitlines()) == 1
