@@ -90,7 +90,6 @@ class VllmSettings(Strict):
 
     kind: Literal["vllm"]
     endpoints: tuple[str, ...] = ()
-    managed: bool = False
     max_concurrency: int = Field(32, ge=1, le=1024)
     nodes_per_request: int = Field(64, ge=1, le=1024)
     timeout: float = Field(120, gt=0)

@@ -134,7 +134,7 @@ class VllmEngine:
         self, batches: Sequence[Sequence[Prompt]]
     ) -> AsyncIterator[Sequence[Answered]]:
         """Many batches at a time; each one's answers together, as they arrive."""
-        waiting = iter(list(enumerate(batches)))
+        waiting = iter(enumerate(batches))  # taken as there is room: a run may stop early
         running: set[asyncio.Task[list[Answered]]] = set()
         together = self._settings.max_concurrency * len(self._endpoints)
         try:

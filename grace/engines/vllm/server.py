@@ -151,8 +151,7 @@ async def _patiently(endpoint: Endpoint, path: str, body: dict[str, Any] | None 
             if left == 0:
                 if body is None and path == "/v1/models":
                     raise ServerError(
-                        f"{endpoint.url}: {error}; is the server up? "
-                        "`python -m grace.serve` starts one"
+                        f"{endpoint.url}: {error}; is the server up? (docs/endpoints.md)"
                     ) from None
                 raise
             await asyncio.sleep(PAUSE)
