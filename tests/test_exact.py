@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import grace
+from grace.engines.local.forward import Reader
 from tests.tiny import FAMILIES
 
 PERCENTAGES = [f"{p}%" for p in range(0, 101, 10)]
@@ -159,3 +160,13 @@ def test_batches_of_any_size_agree(tiny: Callable[[str], Path]) -> None:
     ]
     for one, other in pairwise(tables):
         assert list(one["logprob"]) == pytest.approx(list(other["logprob"]), abs=1e-4)
+
+
+@pytest.mark.parametrize("family", [f.name for f in FAMILIES])
+def test_the_packed_tree_is_used_wherever_the_architecture_allows(
+    family: str, tiny: Callable[[str], Path]
+) -> None:
+    """State-space models pass a state along the sequence: there each path goes by itself."""
+    folder = tiny(family)
+    reader = Reader(AutoModelForCausalLM.from_pretrained(folder).eval(), max_tokens=1024)
+    assert reader.way == ("plain" if family == "mamba-base" else "packed"), reader.why
