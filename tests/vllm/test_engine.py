@@ -240,7 +240,7 @@ def test_a_third_of_all_answers_spoiled_changes_nothing(fault: str, tiny: Tiny) 
 
         async def work() -> list[Answer]:
             nonlocal started
-            changes = {"timeout": 1.0, "deadline": 60.0, "max_concurrency": 2}
+            changes = {"timeout": 1.0, "deadline": 120.0, "max_concurrency": 2}
             engine = await VllmEngine(MODEL, settings(server, **changes)).start()
             started = True
             try:

@@ -14,7 +14,7 @@ import httpx2
 import openai
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.stop import stop_base
-from tenacity.wait import wait_random_exponential
+from tenacity.wait import wait_base, wait_random_exponential
 
 from grace.engines.vllm.problems import (
     BadAnswerError,
@@ -114,12 +114,19 @@ class _Deadline(stop_base):
         return time.monotonic() + (state.upcoming_sleep or 0) >= self.at
 
 
-def _patience(state: RetryCallState) -> float:
-    """Full jitter (exponential, up to 30 s), but at least what the server asked for."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.after if isinstance(error, PassingError) and error.after else 0.0
-    jitter: float = wait_random_exponential(multiplier=0.2, max=30)(state)
-    return max(asked, jitter)
+class _Patience(wait_base):
+    """Full jitter (exponential), but at least what the server asked for.
+
+    No wait is long beside the deadline: a bad stretch must not end in one that is slept through.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._jitter = wait_random_exponential(multiplier=0.2, max=min(30.0, deadline / 20))
+
+    def __call__(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.after if isinstance(error, PassingError) and error.after else 0.0
+        return max(asked, float(self._jitter(state)))
 
 
 class Endpoint:
@@ -196,7 +203,7 @@ def retrying(deadline: float) -> AsyncRetrying:
     """Try again what may pass, with full jitter, until the deadline (seconds) is over."""
     return AsyncRetrying(
         retry=retry_if_exception_type(PassingError),
-        wait=_patience,
+        wait=_Patience(deadline),
         stop=_Deadline(deadline),
         reraise=True,
     )
