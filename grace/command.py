@@ -21,6 +21,8 @@ from grace.resources import shipped
 
 GROUPS = ("study", "exp", "model", "engine")
 _CHOICE = re.compile(rf"^(?P<group>{'|'.join(GROUPS)})=(?P<choices>[^'\"\[\]{{}}()]+)$")
+#: vLLM has hundreds of arguments and the configuration names a few: others may be added.
+_VLLM_ARGUMENT = re.compile(r"^serve\.args\.(?P<name>[A-Za-z0-9_-]+)(?P<rest>[.=].*)$", re.S)
 _NUMBER = re.compile(r"^[0-9]+(\.[0-9]+)?$")
 
 #: By this Hydra is told to call something.
@@ -31,9 +33,13 @@ OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
 
 
 def quote_choices(overrides: Sequence[str]) -> list[str]:
-    """Quote numbers among group choices: Hydra takes `study='1'` and refuses `study=1`."""
+    """Overrides as Hydra takes them: `study='1'` for `study=1`, `++serve.args.x` for a new x."""
     quoted = []
     for override in overrides:
+        if argument := _VLLM_ARGUMENT.match(override):
+            name = argument["name"].replace("_", "-")
+            quoted.append(f"++serve.args.{name}{argument['rest']}")
+            continue
         match = _CHOICE.match(override)
         if match is None:
             quoted.append(override)

@@ -43,7 +43,8 @@ FREE = (
     "model.parameters",
     "model.memory_gib",
     "model.cards",
-    "model.serve.",
+    "model.weights_gib",
+    "serve.",
 )
 #: Differences told; more are counted.
 TOLD = 6

@@ -58,8 +58,8 @@ class ModelSettings(Strict):
     gated: bool = False
     parameters: float | None = Field(None, gt=0)  # billions
     memory_gib: float | None = Field(None, gt=0)  # GPU memory needed, all cards together
+    weights_gib: float | None = Field(None, gt=0)  # where two bytes a parameter is wrong
     cards: str = ""
-    serve: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +90,7 @@ class VllmSettings(Strict):
 
     kind: Literal["vllm"]
     endpoints: tuple[str, ...] = ()
+    managed: bool = False
     max_concurrency: int = Field(32, ge=1, le=1024)
     nodes_per_request: int = Field(64, ge=1, le=1024)
     timeout: float = Field(120, gt=0)
@@ -100,6 +101,35 @@ class VllmSettings(Strict):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _one_server(self) -> VllmSettings:
+        if self.managed and self.endpoints:
+            raise ValueError(
+                "managed=true starts a server of its own; expected no engine.endpoints beside it"
+            )
+        return self
+
+
+class ServeSettings(Strict):
+    """The server of a model: vLLM's own arguments by name, and where vLLM is."""
+
+    args: dict[str, Any] = {}
+    cpu_args: dict[str, Any] = {}
+    cpu_cache_gib: float = Field(2, gt=0)
+    python: str | None = None
+    ready_within: float = Field(3600, gt=0)
+    log: str | None = None
+
+    @field_validator("args", "cpu_args")
+    @classmethod
+    def _one_spelling(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """vLLM takes max-num-seqs and max_num_seqs alike; here the former stands for both."""
+        names = [name.replace("_", "-") for name in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} is given twice, with - and with _")
+        return dict(zip(names, value.values(), strict=True))
+
 
 class Settings(Strict):
     """One run: a study, an experiment, a model, an engine, and where the results go."""
@@ -108,6 +138,7 @@ class Settings(Strict):
     exp: ExpSettings
     model: ModelSettings
     engine: Annotated[LocalSettings | VllmSettings, Field(discriminator="kind")]
+    serve: ServeSettings = ServeSettings()
     data: str | None = None
     output: str = "outputs"
     store: str | None = None
