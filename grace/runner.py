@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from grace.lock import RunLock
 from grace.plan import count_tokens, make_plan, show_plan, show_prompts
 from grace.recall import Recalled, finished, remember
 from grace.record import Clock, run_log, write_results, write_start
+from grace.serving.managed import engine_settings
 from grace.settings import Settings
 from grace.sheet import left_of, make_sheet
 from grace.store import Store
@@ -64,7 +65,7 @@ async def ask_and_write(
     job: Job, clock: Clock, console: Console, interrupt: Interrupt
 ) -> dict[str, Any]:
     """Start the engine, make the plan, ask what the store does not know, write the tables."""
-    async with started(job, clock) as engine:
+    async with started(job, clock, console) as engine:
         with clock.time("plan"):
             sheet, batches = await make_sheet(job, engine)
             tokens = count_tokens(sheet.prompts)
@@ -93,14 +94,14 @@ def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> d
 
 
 @asynccontextmanager
-async def started(job: Job, clock: Clock) -> AsyncIterator[Engine]:
-    """The job's engine, closed at the end."""
-    with clock.time("load"):
-        engine = await make_engine(job.settings.model, job.settings.engine)
-    try:
+async def started(job: Job, clock: Clock, console: Console) -> AsyncIterator[Engine]:
+    """The job's engine, closed at the end; a managed one has its server around it."""
+    async with AsyncExitStack() as stack:
+        with clock.time("load"):
+            settings = await stack.enter_async_context(engine_settings(job.settings, console))
+            engine = await make_engine(job.settings.model, settings)
+        stack.push_async_callback(engine.close)
         yield engine
-    finally:
-        await engine.close()
 
 
 @contextmanager
@@ -120,7 +121,7 @@ def leaving_nothing_empty(folder: Path) -> Iterator[None]:
 
 async def show_dry_run(job: Job, console: Console) -> Outcome:
     """Show the plan and one prompt of each question, and write nothing."""
-    async with started(job, Clock()) as engine:
+    async with started(job, Clock(), console) as engine:
         sheet, _ = await make_sheet(job, engine)
         plan = make_plan(job, sheet, engine.info, count_tokens(sheet.prompts), known=0)
         show_plan(plan, job.settings, console)

@@ -115,9 +115,9 @@ class ServeSettings(Strict):
 
     args: dict[str, Any] = {}
     cpu_args: dict[str, Any] = {}
-    cpu_cache_gib: float = Field(2, gt=0)
+    cpu_cache_gib: float = Field(default=2, gt=0)
     python: str | None = None
-    ready_within: float = Field(3600, gt=0)
+    ready_within: float = Field(default=3600, gt=0)
     log: str | None = None
 
     @field_validator("args", "cpu_args")

@@ -1,0 +1,1 @@
+"""Starting vLLM with exactly the server a run expects: `grace.serve` and `engine.managed`."""

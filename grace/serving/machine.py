@@ -1,0 +1,88 @@
+"""What this machine has: GPUs, memory, free ports, the right to download."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+
+from grace.settings import ModelSettings
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One card and its memory in GiB."""
+
+    name: str
+    total: float
+    free: float
+
+
+def gpus() -> list[Gpu]:
+    """The NVIDIA cards there are; none where the driver's tool is absent or fails."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(  # noqa: S603
+            [tool, *query], capture_output=True, text=True, timeout=30, check=True
+        )
+        rows = [line.split(",") for line in done.stdout.splitlines() if line.strip()]
+        return [Gpu(n.strip(), float(t) / 1024, float(f) / 1024) for n, t, f in rows]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+
+
+def available_memory() -> float:
+    """Main memory that a new process may have, in GiB."""
+    import psutil
+
+    return float(psutil.virtual_memory().available) / GIB
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def free_port(host: str) -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def port_owner(port: int) -> str:
+    """Who listens on a port, as far as this user may know: "python3 (pid 123)"."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            address = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and address and address.port == port:
+                if connection.pid is None:
+                    break
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except (psutil.Error, OSError):
+        pass
+    return "a process that is not yours to see"
+
+
+def may_download(model: ModelSettings) -> bool:
+    """Whether a gated model's files are here already, or a token for them is."""
+    from huggingface_hub import get_token, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model.id, "config.json", revision=model.revision)
+    return isinstance(cached, str) or get_token() is not None

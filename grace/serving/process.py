@@ -1,0 +1,136 @@
+"""A running vLLM server: started, watched until it is ready, and stopped for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+from grace.errors import GraceError
+from grace.serving.launch import Launch
+
+#: Seconds a server may take to stop before it is killed; runs that are stopped wait less.
+GRACE_PERIOD = 8.0
+POLL = 0.5
+#: What marks a line of vLLM's log: "(APIServer pid=12) INFO 11-21 06:00:00 [file.py:1] text".
+_PREFIX = re.compile(r"^(\([^)]*\) )*(INFO|WARNING|ERROR|DEBUG) [0-9-]+ [0-9:]+ \[[^\]]*\] ")
+_WRONG = re.compile(r"\b\w*(Error|Exception): .+")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, of Linux
+
+
+class ServingError(GraceError):
+    """The server did not start, or ended by itself."""
+
+
+class Server:
+    """One vLLM process and its log. It ends with this process, however that ends (on Linux)."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        launch.log.parent.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | launch.environment
+        if key := os.environ.get("GRACE_API_KEY"):
+            environment["VLLM_API_KEY"] = key
+        with launch.log.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                launch.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env=environment, start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )  # fmt: skip
+
+    async def ready(self, within: float, progress: Callable[[float, str], None]) -> float:
+        """Wait until it answers; seconds it took. `progress` is told seconds and the last line."""
+        start = time.monotonic()
+        while True:
+            passed = time.monotonic() - start
+            if (code := self.process.poll()) is not None:
+                raise ServingError(
+                    f"vLLM ended with code {code} before it was ready: {self.why()} "
+                    f"(its log: {self.launch.log})"
+                )
+            if await asyncio.to_thread(_healthy, self.launch.url):
+                return passed
+            if passed > within:
+                raise ServingError(
+                    f"vLLM was not ready within {within:g} s (serve.ready_within); "
+                    f"its log: {self.launch.log}"
+                )
+            progress(passed, self.last_line())
+            await asyncio.sleep(POLL)
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        while (code := self.process.poll()) is None:
+            await asyncio.sleep(POLL)
+        return code
+
+    def last_line(self) -> str:
+        """The end of its log, without time and place."""
+        lines = [line for line in self._tail() if line.strip()]
+        return _PREFIX.sub("", lines[-1]).strip() if lines else ""
+
+    def why(self) -> str:
+        """The last error its log tells of, else its last line."""
+        found = [match[0] for line in self._tail() if (match := _WRONG.search(line))]
+        plain = [f for f in found if not f.startswith("RuntimeError: Engine core init")]
+        return (plain or found or [self.last_line() or "it said nothing"])[-1]
+
+    def _tail(self, size: int = 20_000) -> list[str]:
+        with self.launch.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - size))
+            return log.read().decode("utf-8", "replace").splitlines()
+
+    def stop(self) -> None:
+        """Ask it to end, wait, and kill what is left of it."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(GRACE_PERIOD)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@asynccontextmanager
+async def serving(launch: Launch, within: float, console: Console) -> AsyncIterator[Server]:
+    """A server that is ready; stopped at the end, whatever happens."""
+    server = Server(launch)
+    try:
+        starting = f"Starting vLLM {launch.version} with {launch.name}; its log: {launch.log}"
+        console.print(starting, markup=False, highlight=False, soft_wrap=True)
+        with console.status("") as status:
+
+            def show(seconds: float, line: str) -> None:
+                status.update(Text(f"{seconds:.0f} s: {line[:100]}"))
+
+            seconds = await server.ready(within, show)
+        console.print(f"Ready at {launch.url}/v1 after {seconds:.0f} s.", highlight=False)
+        yield server
+    finally:
+        server.stop()
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (OSError, ValueError, urllib.error.URLError):
+        return False
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes vLLM: be ended when the parent is, even by SIGKILL."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
