@@ -12,7 +12,7 @@ class ConfigError(GraceError):
 
 
 class StimuliError(GraceError):
-    """A stimuli file that cannot be used, with the place and what was expected."""
+    """Stimuli, or another CSV file, that cannot be used: the place and what was expected."""
 
     def __init__(
         self,
