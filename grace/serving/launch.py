@@ -39,6 +39,7 @@ class Launch:
     command: tuple[str, ...]
     environment: Mapping[str, str]  # beside the caller's own; never a key
     url: str  # without /v1
+    port: int
     log: Path
     notes: tuple[str, ...]
 
@@ -85,6 +86,7 @@ def prepare(settings: Settings, *, any_port: bool = False, strict: bool = True) 
         command=(python or "python", "-m", MODULE, *words(source, arguments)),
         environment=_environment(settings, cpu=cpu, offline=bool(model.path or model.bundled)),
         url=f"http://{f'[{reached}]' if ':' in reached else reached}:{port}",
+        port=port,
         log=Path(settings.serve.log or Path(settings.output) / "serve" / f"{model.name}.log"),
         notes=(*problems, *_open_to_others(host)),
     )

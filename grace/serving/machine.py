@@ -80,6 +80,19 @@ def port_owner(port: int) -> str:
     return "a process that is not yours to see"
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether a process or one of its children listens on a port."""
+    import psutil
+
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+        connections = [c for process in family for c in process.net_connections("tcp")]
+    except psutil.Error:
+        return False
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
+
 def may_download(model: ModelSettings) -> bool:
     """Whether a gated model's files are here already, or a token for them is."""
     from huggingface_hub import get_token, try_to_load_from_cache

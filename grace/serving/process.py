@@ -21,6 +21,7 @@ from rich.text import Text
 
 from grace.errors import GraceError
 from grace.serving.launch import Launch
+from grace.serving.machine import listens
 
 #: Seconds a server may take to stop before it is killed; runs that are stopped wait less.
 GRACE_PERIOD = 8.0
@@ -62,7 +63,12 @@ class Server:
                     f"(its log: {self.launch.log})"
                 )
             if await asyncio.to_thread(_healthy, self.launch.url):
-                return passed
+                if listens(self.process.pid, self.launch.port):
+                    return passed
+                raise ServingError(
+                    f"another server took port {self.launch.port} meanwhile; expected a free one "
+                    "(serve.args.port=PORT)"
+                )
             if passed > within:
                 raise ServingError(
                     f"vLLM was not ready within {within:g} s (serve.ready_within); "
