@@ -229,6 +229,11 @@ class Engine(Protocol):
         """Whether the model takes turns; a base model is given plain text."""
         ...
 
+    @property
+    def requests(self) -> int:
+        """How many requests for answers it has made so far (batches, in this process)."""
+        ...
+
     async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Render and tokenise, in order. A query that cannot be asked becomes a Failure.
 

@@ -37,6 +37,7 @@ class LocalEngine:
             tokenizer, chat=chat, template_kwargs=model.chat_template_kwargs
         )
         self._config = self._load_config()
+        self.requests = 0
         self._model: Any = None
         self._reader: Any = None
 
@@ -110,6 +111,7 @@ class LocalEngine:
         """One batch after another, computed off the event loop so that signals are heard."""
         for batch in batches:
             if batch:
+                self.requests += 1
                 yield await asyncio.to_thread(self._answer_batch, batch)
 
     def _answer_batch(self, batch: Sequence[Prompt]) -> list[Answered]:

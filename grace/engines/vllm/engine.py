@@ -77,6 +77,11 @@ class VllmEngine:
         return self.served.chat if self._model.chat is None else self._model.chat
 
     @property
+    def requests(self) -> int:
+        """Requests for answers so far."""
+        return self._pool.requests
+
+    @property
     def info(self) -> EngineInfo:
         """What the numbers depend on."""
         return EngineInfo(

@@ -22,6 +22,7 @@ class Pool:
         self.endpoints = list(endpoints)
         self._verify = verify
         self._deadline = deadline
+        self.requests = 0  # for answers, retries included
 
     async def post(
         self,
@@ -49,6 +50,7 @@ class Pool:
                 if endpoint.suspect:
                     await self._verify(endpoint)
                     endpoint.suspect = False
+                self.requests += path.endswith("completions")
                 return await endpoint.post(path, body)
             except PassingError as error:
                 problem = error

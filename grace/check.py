@@ -1,0 +1,60 @@
+"""`python -m grace.check model=gemma-9b`: see whether a model is ready for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from grace.command import BAD_INPUT, OK, main
+
+#: Marks that can be told apart without colour.
+MARKS = {"green": "✓", "amber": "!", "red": "✗"}
+ROWS = 20
+
+
+def job(config: dict[str, Any]) -> int:
+    """Look at model and server; 1 where something is red."""
+    import asyncio
+
+    from rich.console import Console
+
+    from grace.settings import read_settings
+
+    return asyncio.run(_check(read_settings(config), Console()))
+
+
+async def _check(settings: Any, console: Any) -> int:
+    from grace.plan import show_prompts
+    from grace.preflight import preflight, sample
+    from grace.record import Clock
+    from grace.runner import started
+    from grace.sheet import make_sheet
+
+    few = sample(settings, ROWS)
+    async with started(few, Clock(), console) as engine:
+        sheet, _ = await make_sheet(few, engine)
+        await show_prompts(sheet, engine, console)
+        findings = await preflight(few, engine, sheet.prompts)
+    show(findings, console)
+    return BAD_INPUT if any(finding.colour == "red" for finding in findings) else OK
+
+
+def show(findings: Sequence[Any], console: Any) -> None:
+    """Print what was found, each with what to do about it."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    for name in ("", "what", "found", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        colour = "yellow" if finding.colour == "amber" else finding.colour
+        mark = Text(f"{MARKS[finding.colour]} {finding.colour}", style=f"bold {colour}")
+        table.add_row(mark, Text(finding.name), Text(finding.found), Text(finding.advice))
+    console.print()
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main(job)
