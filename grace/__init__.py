@@ -5,6 +5,7 @@
     grace.score("smollm2-135m", ["Is the sky blue?"], ["yes", "no"])
     run = grace.run_study("study=1", "exp=2", "model=smollm2-135m", "pilot=10")
     run.trials, run.responses, run.matrices, run.manifest
+    grace.rsa.listener("one", 2)
 
 The names load when first used, so that importing the package is quick.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from grace.version import __version__
 
 if TYPE_CHECKING:
+    from grace import rsa
     from grace.errors import GraceError
     from grace.results import Run, load
     from grace.scoring import run_study, score
@@ -29,10 +31,15 @@ _WHERE = {
     "score": "grace.scoring",
 }
 
-__all__ = ["GraceError", "Run", "__version__", "load", "run_study", "score"]
+#: Parts of Grace that are used by their own name: grace.rsa.listener("one", 2).
+_MODULES = ("rsa",)
+
+__all__ = ["GraceError", "Run", "__version__", "load", "rsa", "run_study", "score"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"grace.{name}")
     raise AttributeError(f"module 'grace' has no attribute {name!r}")
