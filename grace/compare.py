@@ -1,0 +1,216 @@
+"""`python -m grace.compare RUN [RUN ...]`: models against people, and against RSA models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grace.command import OK, Parser, plain_main
+from grace.errors import ConfigError
+
+if TYPE_CHECKING:
+    from grace.comparison.compare import Comparison
+    from grace.results import Run
+
+KEYS = ("study", "results", "output", "human", "seed", "bootstrap", "floor")
+DESCRIPTION = """\
+Compare runs, or anybody's table of results, with what people did: distances, correlation,
+likelihood, each with an interval and beside how well people agree with each other.
+"""
+SETTINGS = """\
+settings (key=value):
+  study=1|2         the study of results=FILE, where its columns do not say
+  results=FILE.csv  a table: goal, state, utterance and count or prob (study 2), or word,
+                    access and p_0 to p_3 (study 1); item, participant and model if there are
+  output=DIR        where comparison.json and comparison.csv go (each run's own folder)
+  human=PATH        people's participant-level file instead of the figures that come with Grace
+  bootstrap=2000    draws of the bootstrap
+  seed=0            of the bootstrap and of the split halves
+  floor=1e-6        the least a probability counts as in the log-likelihood (study 2)
+
+docs/compare.md says what each number means.
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to compare, with what, and where the results go."""
+
+    runs: tuple[Path, ...] = ()
+    study: str | None = None
+    results: Path | None = None
+    output: Path | None = None
+    human: Path | None = None
+    seed: int = 0
+    bootstrap: int = 2000
+    floor: float = 1e-6
+
+
+def compare_command(words: Sequence[str]) -> int:
+    """Compare, print and write; returns the exit code."""
+    from rich.console import Console
+
+    from grace.comparison.show import show, show_together
+
+    asked = read_words(words)
+    if asked.results is not None and asked.output is None:
+        raise ConfigError(f"results={asked.results} needs a folder to write to: output=DIR")
+    comparisons = compare_all(asked)
+    console = Console(soft_wrap=False)
+    for one in comparisons:
+        show(one, console)
+    for _, group in groupby(sorted(comparisons, key=_study), key=_study):
+        alike = list(group)
+        if len(alike) > 1:
+            show_together(alike, console)
+    for path in write_all(comparisons, asked):
+        console.print(f"{path}", markup=False, highlight=False, soft_wrap=True)
+    return OK
+
+
+def compare_runs(
+    *runs: str | Path | Run,
+    results: str | Path | None = None,
+    study: str | int | None = None,
+    output: str | Path | None = None,
+    human: str | Path | None = None,
+    seed: int = 0,
+    bootstrap: int = 2000,
+    floor: float = 1e-6,
+) -> dict[str, Any]:
+    """The same from Python: writes comparison.json and .csv, returns what the JSON holds.
+
+        found = grace.compare_runs("outputs/2/2/smollm2-135m")
+        found["r"]["value"], found["r"]["low"], found["r"]["high"], found["r"]["ceiling"]
+
+    Of several runs each is found under found["runs"]. A table (`results`) is compared without
+    writing where there is no `output`.
+    """
+    from grace.comparison.write import together
+
+    given = {"study": study, "results": results, "output": output, "human": human}
+    settings = {name: str(value) for name, value in given.items() if value is not None}
+    settings |= {"seed": str(seed), "bootstrap": str(bootstrap), "floor": str(floor)}
+    folders = [Path(run) if isinstance(run, (str, Path)) else run.path for run in runs]
+    asked = check(folders, settings)
+    comparisons = compare_all(asked)
+    write_all(comparisons, asked)
+    return together(comparisons)
+
+
+def compare_all(asked: Asked) -> list[Comparison]:
+    """Every run, then the table's models, against people."""
+    from grace.comparison.compare import compare
+    from grace.comparison.humans import people
+    from grace.comparison.measure import Options
+    from grace.comparison.outsiders import read_results
+    from grace.comparison.runs import read_run
+
+    found = [read_run(folder) for folder in asked.runs]
+    if asked.results is not None:
+        found += read_results(asked.results, asked.study)
+    studies = dict.fromkeys(answers.design.study for answers in found)
+    if asked.human is not None and len(studies) > 1:
+        raise ConfigError(f"human={asked.human}: expected runs of one study, found both")
+    for answers in found:
+        if asked.study not in {None, answers.design.study}:
+            raise ConfigError(
+                f"study={asked.study}: {answers.source} is of study {answers.design.study}"
+            )
+    references = {study: people(study, asked.human) for study in studies}
+    options = Options(asked.bootstrap, asked.seed, asked.floor)
+    return [compare(answers, references[answers.design.study], options) for answers in found]
+
+
+def write_all(comparisons: Sequence[Comparison], asked: Asked) -> list[Path]:
+    """All into the output folder, or each run's into its own."""
+    from grace.comparison.write import write
+
+    if asked.output is not None:
+        return write(asked.output, comparisons)
+    return [
+        path
+        for folder, one in zip(asked.runs, comparisons, strict=False)
+        for path in write(folder, [one])
+    ]
+
+
+def read_words(words: Sequence[str]) -> Asked:
+    """The command line: folders, and settings as key=value."""
+    import argparse
+
+    parser = Parser(
+        prog="python -m grace.compare",
+        description=DESCRIPTION,
+        epilog=SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", metavar="RUN", nargs="*", help="a run's folder")
+    folders: list[Path] = []
+    settings: dict[str, str] = {}
+    for word in parser.parse_args(words).words:
+        name, equals, value = word.partition("=")
+        if not equals or "/" in name or Path(word).is_dir():
+            folders.append(Path(word))
+            continue
+        if name not in KEYS:
+            raise ConfigError(f"{word}: no such setting; expected one of {', '.join(KEYS)}")
+        if name in settings:
+            raise ConfigError(f"{word}: {name} is given twice")
+        settings[name] = value
+    return check(folders, settings)
+
+
+def check(folders: Sequence[Path], settings: Mapping[str, str]) -> Asked:
+    """Settings as they are needed; ConfigError says which is wrong."""
+    if not folders and "results" not in settings:
+        raise ConfigError("nothing to compare: expected a run's folder, or results=FILE.csv")
+    for name, value in settings.items():
+        if not value:
+            raise ConfigError(f"{name}=: expected a value")
+    study = settings.get("study")
+    if study not in {None, "1", "2"}:
+        raise ConfigError(f"study={study}: there are no human figures for it; expected 1 or 2")
+    named = ("results", "output", "human")
+    paths = {name: Path(settings[name]) for name in named if name in settings}
+    for name in ("results", "human"):
+        if name in paths and not paths[name].exists():
+            raise ConfigError(f"{name}={paths[name]}: no such file")
+    if "output" in paths and paths["output"].exists() and not paths["output"].is_dir():
+        raise ConfigError(f"output={paths['output']}: is a file, expected a folder")
+    return Asked(
+        runs=tuple(folders),
+        study=study,
+        results=paths.get("results"),
+        output=paths.get("output"),
+        human=paths.get("human"),
+        seed=int(_number(settings, "seed", "0", 0, 2**63 - 1, whole=True)),
+        bootstrap=int(_number(settings, "bootstrap", "2000", 100, 1_000_000, whole=True)),
+        floor=_number(settings, "floor", "1e-6", 1e-300, 0.1, whole=False),
+    )
+
+
+def _number(
+    settings: Mapping[str, str], name: str, default: str, low: float, high: float, *, whole: bool
+) -> float:
+    text = settings.get(name, default)
+    kind = "a whole number" if whole else "a number"
+    expected = f"{name}={text}: expected {kind} from {low:g} to {high:g}"
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError as error:
+        raise ConfigError(expected) from error
+    if not low <= value <= high:
+        raise ConfigError(expected)
+    return value
+
+
+def _study(comparison: Comparison) -> str:
+    return comparison.study
+
+
+if __name__ == "__main__":
+    plain_main(compare_command)
