@@ -103,6 +103,7 @@ class Prompt:
     """A query as token ids: what the model will read.
 
     `forms[i]` are the surface forms of `query.options[i]`; each form's ids follow `context`.
+    Behind a server that shows no token ids there are none, and the texts stand for them.
     """
 
     query: Query
@@ -115,7 +116,7 @@ class Prompt:
     def key(self) -> str:
         """A hash of the token ids, option names and sampling settings: the store's key."""
         sampling = self.query.sampling
-        content = {
+        content: dict[str, Any] = {
             "context": self.context,
             "options": [
                 [option.name, [form.ids for form in forms]]
@@ -124,6 +125,9 @@ class Prompt:
             "sampling": asdict(sampling) if sampling else None,
             "replicate": self.query.replicate,
         }
+        if not self.context:  # a server that shows no ids: the texts stand for them
+            content["text"] = self.text
+            content["spelt"] = [[form.text for form in forms] for forms in self.forms]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -202,7 +202,7 @@ class ModelServer:
         return f"token_id:{token}" if as_ids else self.tokenizer.decode([token])
 
     def chat(self, body: dict[str, Any]) -> dict[str, Any]:
-        text = f"seed {body['seed']}, temperature {body['temperature']}"
+        text = f"seed {body.get('seed')}, temperature {body['temperature']}"
         message = {"role": "assistant", "content": text}
         return {
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],

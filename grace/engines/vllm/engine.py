@@ -12,6 +12,7 @@ from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import PassingError, RefusedError, ServerError
 from grace.engines.vllm.score import Scorer
 from grace.engines.vllm.server import Served, check_model, probe
+from grace.engines.vllm.texts import TextPrompts
 from grace.engines.vllm.tokenise import ServerTokeniser
 from grace.errors import ConfigError
 from grace.settings import ModelSettings, VllmSettings
@@ -25,6 +26,8 @@ class VllmEngine:
     """One model behind any number of endpoints. `start` before anything else."""
 
     served: Served
+    _scorer: Scorer | TextPrompts
+    _tokeniser: ServerTokeniser | TextPrompts
 
     def __init__(self, model: ModelSettings, engine: VllmSettings) -> None:
         self._model = model
@@ -52,15 +55,15 @@ class VllmEngine:
                     f"{endpoint.url} differs from {self._endpoints[0].url}: "
                     + "; ".join(f"{n} {a!r} / {b!r}" for n, (a, b) in differing.items())
                 )
-        if not self.served.tokenizes:
-            raise ConfigError(
-                f"{self._endpoints[0].url} has no /tokenize; exact scores need token ids: "
-                "expected vLLM, or a server with its protocol"
+        if self.served.tokenizes:
+            kwargs = self._model.chat_template_kwargs
+            self._scorer = Scorer(self._pool, self.served, self._settings.nodes_per_request)
+            self._tokeniser = ServerTokeniser(
+                self._pool, self.served.name, self.chat, self.served.bos, kwargs
             )
-        self._scorer = Scorer(self._pool, self.served, self._settings.nodes_per_request)
-        self._tokeniser = ServerTokeniser(
-            self._pool, self.served.name, self.chat, self._model.chat_template_kwargs
-        )
+        else:
+            texts = TextPrompts(self._pool, self.served.name, self.chat, self.served.text_top)
+            self._scorer = self._tokeniser = texts
         return self
 
     async def _verify(self, endpoint: Endpoint) -> None:
@@ -177,9 +180,13 @@ class VllmEngine:
             messages = self._tokeniser.merged(prompt.query.messages)
             kwargs = self._model.chat_template_kwargs
             body = generate.chat_body(self.served.name, messages, prompt, kwargs)
+            if not self.served.tokenizes:
+                body = generate.standard(body)
             path = "/v1/chat/completions"
         else:
             body = generate.completion_body(self.served.name, prompt)
+            if not self.served.tokenizes:
+                body = generate.standard(body) | {"prompt": prompt.text}
             path = "/v1/completions"
         answer: Answer = await self._pool.post(
             path,

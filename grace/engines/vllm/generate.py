@@ -25,6 +25,15 @@ def settings_body(sampling: Sampling) -> dict[str, Any]:
     }
 
 
+#: vLLM's own additions to the protocol.
+OWN = ("top_k", "min_p", "repetition_penalty", "add_generation_prompt", "chat_template_kwargs")
+
+
+def standard(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without what is not in OpenAI's protocol: other servers refuse it."""
+    return {name: value for name, value in body.items() if name not in OWN}
+
+
 def chat_body(
     model: str,
     messages: Sequence[Message],

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from grace.engines.vllm import reading
+from grace.engines.vllm import reading, texts
 from grace.engines.vllm.endpoint import Endpoint, PassingError, RefusedError, ServerError
 from grace.settings import ModelSettings
-from grace.types import Method
+from grace.types import Message, Method
 
 #: Tries of each question of the probe, and seconds between them.
 TRIES, PAUSE = 3, 0.5
@@ -25,11 +25,13 @@ class Served:
     version: str
     max_length: int | None
     tokenizes: bool
+    bos: int | None  # the beginning-of-sequence token that its tokeniser adds, if any
     chat: bool  # whether it renders conversations
     token_ids: bool  # logprob_token_ids
     chains: bool  # several nodes a request, see `chains`
     prompt_logprobs: bool
-    top_k: int  # most probable tokens it shows, 0 for none
+    top_k: int  # most probable tokens it shows by id, 0 for none
+    text_top: int  # most probable tokens it shows by text, where it has no ids
 
     @property
     def method(self) -> Method:
@@ -65,17 +67,70 @@ async def probe(endpoint: Endpoint, model: ModelSettings) -> Served:
     talk = {"model": name, "messages": [{"role": "user", "content": "a"}]}
     length = card.get("max_model_len") or (tokens or {}).get("max_model_len")
     version = await _able(endpoint, "/version", None)
-    return Served(
+    if not ids:
+        return await _without_ids(endpoint, name, _version(version), length)
+    found = Served(
         name=name,
-        version=f"vllm {version['version']}" if version and "version" in version else "unknown",
+        version=_version(version),
         max_length=length if isinstance(length, int) else None,
-        tokenizes=bool(ids),
+        tokenizes=True,
+        bos=await _bos(endpoint, name, ids),
         chat=await _able(endpoint, "/tokenize", talk) is not None,
-        token_ids=bool(ids) and await _reads(endpoint, name, ids, "ids"),
-        chains=bool(ids) and await _chains(endpoint, name, ids),
-        prompt_logprobs=bool(ids) and await _reads(endpoint, name, ids, "prompt"),
+        token_ids=await _reads(endpoint, name, ids, "ids"),
+        chains=await _chains(endpoint, name, ids),
+        prompt_logprobs=await _reads(endpoint, name, ids, "prompt"),
         top_k=await _top_k(endpoint, name, ids),
+        text_top=0,
     )
+    if found.token_ids or found.prompt_logprobs or found.top_k:
+        return found
+    return await _without_ids(endpoint, name, found.version, length)
+
+
+async def _bos(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int | None:
+    """What the tokeniser puts before "a b" of its own accord."""
+    body = {"model": name, "prompt": "a b", "add_special_tokens": False}
+    plain = tuple((await _able(endpoint, "/tokenize", body) or {}).get("tokens", ()))
+    added = len(ids) - len(plain)
+    return ids[0] if added > 0 and ids[added:] == plain else None
+
+
+def _version(answer: Any) -> str:
+    known = isinstance(answer, dict) and "version" in answer
+    return f"vllm {answer['version']}" if known else "unknown"
+
+
+async def _without_ids(endpoint: Endpoint, name: str, version: str, length: Any) -> Served:
+    """A server that takes and shows texts alone."""
+    chat, top = True, await _text_top(endpoint, name, chat=True)
+    if top is None:
+        chat, top = False, await _text_top(endpoint, name, chat=False)
+    if top is None:
+        raise ServerError(
+            f"{endpoint.url} answers neither /v1/chat/completions nor /v1/completions; "
+            "expected vLLM, or a server with its protocol"
+        )
+    return Served(
+        name=name, version=version, max_length=length if isinstance(length, int) else None,
+        tokenizes=False, bos=None, chat=chat, token_ids=False, chains=False, prompt_logprobs=False,
+        top_k=0, text_top=top,
+    )  # fmt: skip
+
+
+async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | None:
+    """How many tokens it shows by text, at most 20; None where it does not answer at all."""
+    answers = False
+    for k in (20, 5, 0):
+        path, body = texts.first_token_body(name, [Message("user", "a")], "a", k, chat=chat)
+        if k == 0:
+            body = {key: v for key, v in body.items() if key not in ("logprobs", "top_logprobs")}
+        try:
+            answer = await _patiently(endpoint, path, body)
+            answers = True
+            return len(texts.read_first_token(answer))
+        except (RefusedError, PassingError):
+            continue
+    return 0 if answers else None
 
 
 async def _reads(endpoint: Endpoint, name: str, ids: tuple[int, ...], how: str) -> bool:

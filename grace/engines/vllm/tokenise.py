@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grace.boundary import Ids, place_options, spelling_in_context
+from grace.boundary import Ids, check_bos, place_options, spelling_in_context
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.errors import ConfigError
@@ -47,6 +47,7 @@ class ServerTokeniser:
     pool: Pool
     model: str
     chat: bool
+    bos: int | None = None
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     _merge_system: bool | None = None
     _exact: bool = True
@@ -62,9 +63,11 @@ class ServerTokeniser:
         async def context(query: Query) -> Context | Failure:
             async with gate:
                 try:
-                    return await self._context(query)
+                    found = await self._context(query)
                 except RefusedError as error:
                     return Failure(f"the server cannot render the prompt: {error}")
+            check_bos(found.ids, self.bos)
+            return found
 
         contexts = await asyncio.gather(*(context(query) for query in queries))
         tail = common_tail([c.ids for c in contexts if isinstance(c, Context)])
