@@ -87,7 +87,11 @@ class ModelServer:
             self.requests.append((http.path, body))
             number = len(self.requests)
         spoil = self.fault(http.path, body, number)
-        if self.key and http.headers.get("authorization") != f"Bearer {self.key}":
+        if (
+            self.key
+            and http.path.startswith("/v1")
+            and http.headers.get("authorization") != f"Bearer {self.key}"
+        ):
             return self.send(http, 401, {"error": {"message": "no access"}})
         if spoil == "reset":
             http.close_connection = True
@@ -129,6 +133,8 @@ class ModelServer:
         match path:
             case "/v1/models":
                 return {"data": [{"id": self.name, "max_model_len": self.max_length}]}
+            case "/health":
+                return {}
             case "/version":
                 return {"version": "0.0-test"}
             case "/tokenize":

@@ -1,0 +1,5 @@
+"""As vLLM has it."""
+
+from argparse import ArgumentParser
+
+FlexibleArgumentParser = ArgumentParser
