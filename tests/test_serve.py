@@ -127,17 +127,6 @@ def test_managed_and_endpoints_contradict_each_other() -> None:
         settings("engine=vllm", "engine.managed=true", "engine.endpoints=[http://a:1/v1]")
 
 
-def test_preflight_of_a_served_model(tiny: Tiny, tmp_path: Path) -> None:
-    wanted = ["engine=vllm", "engine.managed=true"]
-    process = serve(*tiny_words(tiny("llama-byte")), *wanted, cwd=tmp_path, module="grace.check")
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    for name in ("engine", "beginning", "boundary", "mass on 3 trials", "noise", "whole run"):
-        assert name in said
-    assert "‖" in said
-    assert "exact" in said
-
-
 def refusal(*overrides: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
     process = serve(*overrides, cwd=cwd, env=env)
     said, _ = process.communicate(timeout=60)
@@ -175,8 +164,8 @@ def test_a_gated_model_without_a_token_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_that_cannot_fit_is_refused(tmp_path: Path) -> None:
-    said = refusal("model=llama-70b", cwd=tmp_path, env={"HF_TOKEN": "hf_x"})
-    assert "llama-70b needs 133.5 GiB of memory here" in said
+    said = refusal("model=deepseek-v3", cwd=tmp_path)
+    assert "deepseek-v3 needs 627.0 GiB of memory here" in said
 
 
 def test_an_unknown_model_is_refused(tmp_path: Path) -> None:
