@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from grace.errors import ConfigError
+from grace.psychds import write_description
 from grace.questions import Asked
 from grace.settings import Settings
 from grace.sheet import Sheet
@@ -55,7 +56,9 @@ def build_tables(
         ),
     }
     title = f"Study {settings.study.name} ({settings.study.title}), experiment {settings.exp.name}"
-    write_json(folder / "codebook.json", codebook(title, {"trials": wide, "responses": tidy}))
+    tables = {"trials": wide, "responses": tidy}
+    write_json(folder / "codebook.json", codebook(title, tables))
+    write_description(folder, settings, tables)
     return rows
 
 
