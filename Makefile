@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 include vllm.mk
 
-.PHONY: setup pilot test lint types bench clean
+.PHONY: setup pilot test test-rsa lint types bench clean
 
 setup: .venv/.ready
 
@@ -27,6 +27,11 @@ pilot: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# The tests that sample posteriors (extra rsa).
+test-rsa: setup
+	$(PIP) --editable '.[rsa]'
+	$(BIN)/python -m pytest -m posterior
 
 lint: setup
 	$(BIN)/ruff check .

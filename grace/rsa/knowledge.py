@@ -175,12 +175,13 @@ def joint_core(base_rate: Any, alpha: Any, variant: Variant, xp: ModuleType) -> 
     total = xp.sum(true * extension * size, axis=-1, keepdims=True)
     literal = log(over(true * extension, total, 0.0, xp), xp)  # ln P_lex(s | w)
     if variant == "sampled":
-        utility = xp.where(literal > -xp.inf, strength * literal, -xp.inf)
+        spoken = xp.where(literal > -xp.inf, literal, 0.0)
+        utility = xp.where(literal > -xp.inf, strength * spoken, -xp.inf)
         top = xp.max(utility, axis=(-4, -1), keepdims=True)
+        top = xp.where(xp.isfinite(top), top, 0.0)
         appeal = log(xp.sum(belief * xp.exp(utility - top), axis=-1), xp)
     else:
-        spoken = belief > 0
-        truth = xp.all(~spoken | (literal > -xp.inf), axis=-1)
+        truth = xp.all((belief == 0) | (literal > -xp.inf), axis=-1)
         expected = xp.sum(belief * xp.where(literal > -xp.inf, literal, 0.0), axis=-1)
         appeal = xp.where(truth, strength[..., 0] * expected, -xp.inf)
     joint = prior * share(appeal, -3, xp)[..., None] * _COUNTING.seen

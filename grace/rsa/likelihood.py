@@ -51,7 +51,7 @@ class Likelihood:
         counts, p = self.answers.counts, self.predicted(values)
         with np.errstate(divide="ignore"):
             logs = np.log(np.maximum(p, floor))
-        summed: Floats = np.where(counts > 0, counts * logs, 0.0).sum(axis=(-2, -1))
+        summed: Floats = (counts * np.where(counts > 0, logs, 0.0)).sum(axis=(-2, -1))
         return summed
 
     def at(self, x: Floats) -> Floats:
