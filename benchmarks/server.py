@@ -1,6 +1,6 @@
 """Scoring on a vLLM server: the option tree by token ids against prompt_logprobs per option.
 
-    python benchmarks/server.py [--endpoint http://127.0.0.1:8000/v1]
+    python -m benchmarks.server [--endpoint http://127.0.0.1:8000/v1]
 
 Without an endpoint a server is started for the bundled model and stopped at the end. Both ways
 ask the same server for the 48-prompt work (see `work`) with the same client and the same
@@ -61,7 +61,7 @@ async def by_option(engine: VllmEngine, prompts: Sequence[Prompt]) -> dict[tuple
         form = prompt.forms[place][0]
         whole = prompt.context + form.ids
         async with gate:
-            values = await engine._pool.post(  # noqa: SLF001
+            values = await engine._pool.post(
                 "/v1/completions",
                 reading.prompt_body(engine.served.name, whole),
                 check=lambda a: reading.read_prompt(a, whole, len(prompt.context)),
