@@ -1,0 +1,42 @@
+"""docs/rsa.md: its Python prints what it shows, and its table is what the fits give."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grace import rsa
+from tests.rsa_humans import COUNTS
+
+PAGE = (Path(__file__).parents[1] / "docs" / "rsa.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.M | re.S)
+
+
+@pytest.mark.parametrize("example", range(3))
+def test_examples_print_what_they_show(example: int) -> None:
+    code, shown = EXAMPLES[example]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == shown, done.stderr
+
+
+def test_every_example_is_run() -> None:
+    assert len(EXAMPLES) == PAGE.count("```python") == 3
+
+
+def test_the_table_of_ablations() -> None:
+    rows = re.findall(r"^\| ((?:informational|social|presentational).*?) \|(.*)\|$", PAGE, re.M)
+    found = rsa.ablation_rows(rsa.ablations(rsa.polite_answers(COUNTS), starts=0))
+    assert [name for name, _ in rows] == [row["utilities"] for row in found]
+    for (_, cells), row in zip(rows, found, strict=True):
+        numbers = [float(cell.replace("−", "-")) for cell in cells.split("|")]
+        expected = [
+            row["loglik"], row["k"], row["delta_aic"], row["r2"], row["published_r2"],
+            row["published_log_bayes_factor"],
+        ]  # fmt: skip
+        np.testing.assert_allclose(numbers, expected, atol=0.51, rtol=1e-3)
+        assert numbers[3] == pytest.approx(row["r2"], abs=6e-4)
