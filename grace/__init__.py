@@ -5,6 +5,7 @@
     grace.score("smollm2-135m", ["Is the sky blue?"], ["yes", "no"])
     run = grace.run_study("study=1", "exp=2", "model=smollm2-135m", "pilot=10")
     run.trials, run.responses, run.matrices, run.manifest
+    grace.compare_runs(run)["r"]["value"]
     grace.rsa.listener("one", 2)
 
 The names load when first used, so that importing the package is quick.
@@ -19,6 +20,7 @@ from grace.version import __version__
 
 if TYPE_CHECKING:
     from grace import rsa
+    from grace.compare import compare_runs
     from grace.errors import GraceError
     from grace.results import Run, load
     from grace.scoring import run_study, score
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "GraceError": "grace.errors",
     "Run": "grace.results",
+    "compare_runs": "grace.compare",
     "load": "grace.results",
     "run_study": "grace.scoring",
     "score": "grace.scoring",
@@ -34,7 +37,16 @@ _WHERE = {
 #: Parts of Grace that are used by their own name: grace.rsa.listener("one", 2).
 _MODULES = ("rsa",)
 
-__all__ = ["GraceError", "Run", "__version__", "load", "rsa", "run_study", "score"]
+__all__ = [
+    "GraceError",
+    "Run",
+    "__version__",
+    "compare_runs",
+    "load",
+    "rsa",
+    "run_study",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,12 +4,12 @@ Answers about one item are alike, and so are those of one participant: neither c
 Whole clusters are drawn again with replacement, and every number is computed anew from the cell
 means of each draw.
 
-The interval is a bootstrap-t of its plainest kind. On a scale where the statistic is about
-symmetric (a logarithm for distances, Fisher's z for correlations) it is the estimate, less its
-bootstrap bias, ± Student's t times the bootstrap standard error, both for G clusters scaled up
-by G/(G − 1), with G − 1 degrees of freedom. Percentiles would be far too narrow: with a dozen items
-a percentile interval of a distance, whose every draw is further away than the estimate, covers
-the truth half of the time (tests/test_bootstrap.py shows both).
+On a scale where the statistic is about symmetric (a logarithm for distances, Fisher's z for
+correlations) the interval is the estimate, less its bootstrap bias, ± Student's t times the
+bootstrap standard error, both for G clusters scaled up by G/(G − 1), with G − 1 degrees of freedom.
+Percentiles would not do: noise makes every distance larger, the draws' most of all, so that with
+a dozen items a percentile interval holds the truth little more than half of the time
+(tests/test_bootstrap.py shows both).
 
 Items and participants are crossed, so their variances add, less that of single answers, which
 is in both (Cameron, Gelbach & Miller 2011, Journal of Business & Economic Statistics 29, 238–249).
@@ -38,6 +38,8 @@ NO_ANSWERS = "there are no answers"
 _CONFIDENCE = 0.975
 #: Distances of 0 and correlations of 1 have no logarithm and no z.
 _TINY = 1e-12
+#: A corrected correlation is no larger than this, and no more of the variance counts as noise.
+_LARGEST, _MOST_NOISE = 0.999, 0.95
 #: Draws times clusters held in memory at a time.
 _BLOCK = 2_000_000
 
@@ -161,7 +163,32 @@ def _centre(resamples: Resamples, statistic: Statistic, scale: Scale) -> tuple[F
         least = np.maximum(least, small * squares if part.sign > 0 else 0.0)
     freedom = min(part.freedom for part in resamples.parts if part.sign > 0)
     error = float(stdtrit(freedom, _CONFIDENCE)) * np.sqrt(np.maximum(variance, least))
+    if scale == "correlation":
+        return _disattenuated(resamples, value, error)
     return value - bias, error
+
+
+def _disattenuated(resamples: Resamples, value: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Centre and half width of a correlation, on the scale of z, without what noise took of it.
+
+    Noise in the cell means adds to their variance and so lowers r, by more than the draws, which
+    are noisier still, go on to lower it. Spearman's correction divides r by √(1 − noise's share
+    of the variance); the error grows as the correction does.
+    """
+    means = resamples.means
+    noise, least = 0.0, 0.0
+    for part in resamples.parts:
+        apart = part.means - means
+        apart = apart - np.nanmean(apart, axis=(1, 2), keepdims=True)
+        found = part.clusters / (part.clusters - 1) * float(np.nanmean(apart**2))
+        noise += part.sign * found
+        least = max(least, found if part.sign > 0 else 0.0)
+    spread = float(np.nanvar(means))
+    share = min(max(noise, least) / spread, _MOST_NOISE) if spread > 0 else 0.0
+    r, kept = np.tanh(value), np.sqrt(1 - share)
+    corrected = np.clip(r / kept, -_LARGEST, _LARGEST)
+    slope = (1 - r**2) / (1 - corrected**2) / kept
+    return np.arctanh(corrected), error * slope
 
 
 def _to(values: Floats, scale: Scale) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from grace.comparison.bootstrap import Floats
 from grace.comparison.humans import People
 
-SPLITS = 1000
+SPLITS = 2000
 
 
 class Distance(Protocol):
