@@ -196,6 +196,7 @@ def test_bad_settings_are_named() -> None:
         (lambda: rsa.held_out(rsa.listener_model(), expected(0.5, 2, 3)), "proportions"),
         (lambda: rsa.polite_answers({"rude": np.ones((4, 8))}), "goal='rude'"),
         (lambda: rsa.polite_answers({"kind": np.ones((8, 4))}), "4 states × 8 utterances"),
+        (lambda: rsa.polite_answers(np.ones((4, 8))), "expected 3 goals"),
         (lambda: rsa.pool([]), "nothing to pool"),
     ):
         with pytest.raises(GraceError, match=found):

@@ -63,7 +63,12 @@ def polite_answers(table: Mapping[str, ArrayLike] | ArrayLike, n: float | None =
     The orders are those of GOALS, STATES and UTTERANCES. With `n` each row holds proportions or
     percentages and counts as n answers.
     """
-    goals = table if isinstance(table, Mapping) else dict(zip(GOALS, _array(table), strict=True))
+    if isinstance(table, Mapping):
+        goals = table
+    elif np.shape(table)[:1] == (len(GOALS),):
+        goals = dict(zip(GOALS, _array(table), strict=True))
+    else:
+        raise GraceError(f"found an array of shape {np.shape(table)}, expected 3 goals × 4 × 8")
     cells: list[Cell] = []
     rows: list[Any] = []
     for name, block in goals.items():

@@ -185,27 +185,27 @@ def saturated(answers: Answers) -> float:
 
 
 def standard_errors(likelihood: Likelihood, peak: Peak) -> dict[str, float]:
-    """Standard errors by name from the curvature at the peak; inf where there is none.
+    """Standard errors by name from the curvature at the peak.
 
     A direction of the box without curvature makes infinite the error of every parameter that
-    changes along it, and of no other.
+    changes along it, and of no other. Dimensions at a bound are held there: a parameter that
+    changes along none but those has no standard error (NaN).
     """
     space, box = likelihood.model.space, likelihood.box
     if not space.size:
         return {}
-    width = box[:, 1] - box[:, 0]
-    step = 1e-4 * width
-    around = np.clip(peak.x + np.concatenate([np.diag(step), -np.diag(step)]), box[:, 0], box[:, 1])
-    run = np.diagonal(around[: len(step)] - around[len(step) :]) / width
-    moved = space.values(around, likelihood.first)
-    strengths, directions = np.linalg.eigh(likelihood.curvature(peak.x))
+    bends, free = likelihood.curvature(peak.x)
+    strengths, directions = np.linalg.eigh(bends[np.ix_(free, free)])
     flat = strengths < 1e-3
+    width = box[:, 1] - box[:, 0]
+    step = np.diag(1e-4 * width)[free]
+    up, down = (space.values(peak.x + move, likelihood.first) for move in (step, -step))
     errors = {}
     for name in space.names:
-        tilt = (moved[name][: len(step)] - moved[name][len(step) :]) / run @ directions
+        tilt = (up[name] - down[name]) / 2e-4 @ directions
         shallow = np.abs(tilt[flat]).max(initial=0.0) > 1e-3 * _width(likelihood, name)
-        variance = np.sum(tilt[~flat] ** 2 / strengths[~flat])
-        errors[name] = float("inf") if shallow else float(np.sqrt(variance))
+        variance = float(np.sum(tilt[~flat] ** 2 / strengths[~flat]))
+        errors[name] = np.inf if shallow else float(np.sqrt(variance)) if variance else np.nan
     return errors
 
 

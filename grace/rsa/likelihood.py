@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grace.errors import GraceError
 from grace.rsa.answers import Answers
@@ -108,29 +109,28 @@ class Likelihood:
                 return False
         return True
 
-    def curvature(self, x: Floats) -> Floats:
+    def curvature(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Minus the second derivatives (size, size) at a point, by shares of the box.
 
-        Dimensions at a bound or pinned have zeros: nothing is known of them here.
+        And which dimensions are free (size,): at a bound, or pinned, there are no two sides to
+        look at, and zeros stand in their place.
         """
-        box = self.box
-        width = box[:, 1] - box[:, 0]
-        step = 1e-3 * width
-        inside = (x - step > box[:, 0]) & (x + step < box[:, 1])
-        size = len(x)
-        bends = np.zeros((size, size))
-        places = [(i, j) for i in range(size) for j in range(i + 1) if inside[i] and inside[j]]
-        if not places:
-            return bends
-        eye = np.diag(step)
+        box, share = self.box, 1e-3
+        step = share * (box[:, 1] - box[:, 0])
+        free = (x - step > box[:, 0]) & (x + step < box[:, 1])
+        bends = np.zeros((len(x), len(x)))
+        pairs = [(i, j) for i in np.flatnonzero(free) for j in np.flatnonzero(free) if j <= i]
+        moves = np.diag(step)
         corners = [
-            x + si * eye[i] + sj * eye[j] for i, j in places for si in (1, -1) for sj in (1, -1)
+            x + si * moves[i] + sj * moves[j] for i, j in pairs for si in (1, -1) for sj in (1, -1)
         ]
+        if not corners:
+            return bends, free
         height = self.at(np.array(corners)).reshape(-1, 4)
-        mixed = (height[:, 0] - height[:, 1] - height[:, 2] + height[:, 3]) / (4 * 1e-3**2)
-        for (i, j), bend in zip(places, mixed, strict=True):
+        mixed = (height[:, 0] - height[:, 1] - height[:, 2] + height[:, 3]) / (4 * share**2)
+        for (i, j), bend in zip(pairs, mixed, strict=True):
             bends[i, j] = bends[j, i] = -bend
-        return bends
+        return bends, free
 
 
 def peaks(likelihood: Likelihood, starts: int, seed: int) -> list[Peak]:
