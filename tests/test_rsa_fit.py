@@ -190,6 +190,7 @@ def test_bad_settings_are_named() -> None:
     for call, found in (
         (lambda: rsa.polite_model(["charm"]), "utilities=charm"),
         (lambda: rsa.polite_model(goals=["rude"]), "goals=rude"),
+        (lambda: rsa.polite_model(variant="printed"), "variant='printed': φ is read in steps"),
         (lambda: rsa.listener_model(alpha=0), "alpha=0: expected a number from 0.01 to 100"),
         (lambda: rsa.fit(rsa.listener_model(lapse=None), data, level=95), "level=95"),
         (lambda: rsa.fit(rsa.listener_model(), data, intervals="wald"), "intervals='wald'"),

@@ -98,9 +98,9 @@ def polite_model(
     """Study 2's speaker with some or all utilities, to be fitted to `polite_answers`.
 
     Each goal has weights of its own, which sum to 1, and a φ of its own where being seen to be
-    informative or kind is among the utilities; α and the cost are shared. By default φ is read
-    between the steps of its grid too ("smooth"), as a staircase has no slope to follow and no
-    interval. The cost of "was" is held at 1: only the difference tells.
+    informative or kind is among the utilities; α and the cost are shared. That φ is read between
+    the steps of its grid too ("smooth"): a staircase has no slope to follow and no interval. The
+    cost of "was" is held at 1: only the difference tells.
     """
     chosen = tuple(name for name in UTILITIES if name in utilities)
     if not chosen or len(chosen) != len(utilities):
@@ -115,8 +115,12 @@ def polite_model(
     given = {"alpha": alpha, "cost_wasnt": cost_wasnt, "lapse": lapse, "temperature": temperature}
     free, held = _split(given)
     omegas = tuple(OMEGAS[UTILITIES.index(name)] for name in chosen)
-    seen = "presentational" in chosen
-    if seen:
+    if "presentational" in chosen:
+        if variant != "smooth":
+            raise GraceError(
+                f"variant={variant!r}: φ is read in steps, which no search can climb; expected "
+                "smooth where the presentational utility is among those fitted"
+            )
         free += tuple(Parameter(f"{goal}.phi", 0.0, 1.0, (0.0, 1.0)) for goal in own)
     weights = tuple(tuple(f"{goal}.{omega}" for omega in omegas) for goal in own)
     if len(omegas) == 1:
