@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 from collections.abc import AsyncIterator, Sequence
+from functools import cached_property
 from typing import Any
 
+from grace.engines.local.cut import Batch, cut_batches
 from grace.engines.local.load import find_source, load_model, load_tokenizer, stop_ids
+from grace.engines.local.room import Room, find_room
 from grace.engines.local.tokenise import Tokeniser
-from grace.engines.local.tree import cut_batches
 from grace.settings import LocalSettings, ModelSettings
 from grace.trie import assemble
-from grace.types import Answered, EngineInfo, Failure, Prompt, Query
-
-#: Nodes of one packed tree: attention costs their square, so a moderate tree is fastest.
-DEFAULT_BATCH_TOKENS = 1024
-#: Texts drawn side by side.
-DEFAULT_BATCH_TEXTS = 16
+from grace.types import Answer, Answered, EngineInfo, Failure, Prompt, Query
 
 
 class LocalEngine:
@@ -28,7 +25,6 @@ class LocalEngine:
     def __init__(self, model: ModelSettings, engine: LocalSettings) -> None:
         self._model_settings = model
         self._settings = engine
-        self._max_tokens = engine.max_batch_tokens or DEFAULT_BATCH_TOKENS
         self._source = find_source(model)
         tokenizer = load_tokenizer(self._source)
         chat = bool(tokenizer.chat_template) if model.chat is None else model.chat
@@ -38,6 +34,7 @@ class LocalEngine:
         )
         self._config = self._load_config()
         self.requests = 0
+        self._trunks: dict[str, tuple[int, ...]] = {}  # of the prompts that have one, by key
         self._model: Any = None
         self._reader: Any = None
 
@@ -95,15 +92,19 @@ class LocalEngine:
         return [self._tokeniser.hf.decode([token]) for token in ids]
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
-        """Prompts with options by shared prefix, prompts for a text by length."""
-        scored = [p for p in prompts if p.query.options]
-        drawn = [p for p in prompts if not p.query.options]
-        drawn.sort(key=lambda p: (len(p.context), p.key))
-        size = self._settings.max_batch_texts or DEFAULT_BATCH_TEXTS
-        return [
-            *cut_batches(scored, self._max_tokens),
-            *(drawn[i : i + size] for i in range(0, len(drawn), size)),
-        ]
+        """Prompts by shared prefix, cut where little is shared (see `cut`)."""
+        cut = cut_batches(prompts, self._room.tokens, self._room.texts(prompts))
+        self._trunks |= {p.key: batch.trunk for batch in cut if batch.trunk for p in batch.prompts}
+        return [list(batch.prompts) for batch in cut]
+
+    @cached_property
+    def _room(self) -> Room:
+        """How much is computed together."""
+        from grace.engines.local.load import choose_device, choose_dtype
+
+        device = choose_device(self._settings.device)
+        dtype = choose_dtype(self._model_settings, self._settings, device, self._config)
+        return find_room(self._config, dtype, device, self._settings)
 
     async def answer(
         self, batches: Sequence[Sequence[Prompt]]
@@ -114,23 +115,37 @@ class LocalEngine:
                 self.requests += 1
                 yield await asyncio.to_thread(self._answer_batch, batch)
 
-    def _answer_batch(self, batch: Sequence[Prompt]) -> list[Answered]:
-        from grace.engines.local.sample import draw_texts
+    def _answer_batch(self, prompts: Sequence[Prompt]) -> list[Answered]:
+        import torch
 
         self._load()
-        if batch[0].query.options:
-            found = self._reader.read(batch)
-            return [(p, assemble(p, nodes)) for p, nodes in zip(batch, found, strict=True)]
+        trunks = {self._trunks.get(prompt.key, ()) for prompt in prompts}
+        batch = Batch(tuple(prompts), trunks.pop() if len(trunks) == 1 else ())
+        with torch.inference_mode():
+            reading = self._reader.read(batch)
+            drawn = [prompt for prompt in prompts if not prompt.query.options]
+            answers = self._draw(drawn, reading) if drawn else {}
+        answers |= {
+            prompt.key: assemble(prompt, nodes)
+            for prompt, nodes in zip(prompts, reading.nodes, strict=True)
+            if prompt.query.options
+        }
+        return [(prompt, answers[prompt.key]) for prompt in prompts]
+
+    def _draw(self, prompts: Sequence[Prompt], reading: Any) -> dict[str, Answer]:
+        from grace.engines.local.sample import draw_texts
+
         stops = stop_ids(self._model, self._tokeniser.hf)
-        texts = draw_texts(self._model, self._tokeniser.hf, batch, stops)
-        return list(zip(batch, texts, strict=True))
+        decoder = self._reader.decoder(reading, [p.context for p in prompts], min(stops, default=0))
+        texts = draw_texts(decoder, self._tokeniser.hf, prompts, stops)
+        return {prompt.key: text for prompt, text in zip(prompts, texts, strict=True)}
 
     def _load(self) -> None:
         if self._model is None:
             from grace.engines.local.forward import Reader
 
             self._model = load_model(self._source, self._model_settings, self._settings)
-            self._reader = Reader(self._model, self._max_tokens)
+            self._reader = Reader(self._model, self._room.tokens)
 
     async def close(self) -> None:
         """Let the weights go."""

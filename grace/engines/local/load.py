@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from grace.engines.local.bundled import bundled_model, cache_folder
+from grace.engines.local.linear import use_onednn
 from grace.errors import ConfigError
 from grace.settings import LocalSettings, ModelSettings
 
@@ -95,8 +96,9 @@ def load_model(source: Source, model: ModelSettings, engine: LocalSettings) -> A
     device = choose_device(engine.device)
     config = _from_pretrained(AutoConfig, source)
     dtype = choose_dtype(model, engine, device, config)
-    loaded = _from_pretrained(AutoModelForCausalLM, source, dtype=dtype)
-    return loaded.to(device).eval()
+    loaded = _from_pretrained(AutoModelForCausalLM, source, dtype=dtype).to(device).eval()
+    use_onednn(loaded)
+    return loaded
 
 
 def _from_pretrained(kind: Any, source: Source, **settings: Any) -> Any:

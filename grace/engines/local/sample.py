@@ -14,60 +14,41 @@ from typing import Any
 import numpy as np
 import torch
 
+from grace.engines.local.decode import Decoder
 from grace.errors import GraceError
 from grace.types import Generation, Prompt
 
 #: Tokens sorted at first when a nucleus is cut.
 HEAD = 512
+#: The share of texts that must have ended before the others go on without them.
+LEAVING = 0.1
 
 
 def draw_texts(
-    model: Any, tokenizer: Any, prompts: Sequence[Prompt], stops: frozenset[int]
+    decoder: Decoder, tokenizer: Any, prompts: Sequence[Prompt], stops: frozenset[int]
 ) -> list[Generation]:
-    """One text for each prompt, together in one padded batch with cached keys and values."""
-    with torch.inference_mode():
-        return _draw(model, tokenizer, prompts, stops)
-
-
-def _draw(
-    model: Any, tokenizer: Any, prompts: Sequence[Prompt], stops: frozenset[int]
-) -> list[Generation]:
-    settings = [prompt.query.sampling for prompt in prompts]
-    samplings = [s for s in settings if s is not None]
+    """One text for each prompt; `decoder` has a row for each, in order."""
+    samplings = [p.query.sampling for p in prompts if p.query.sampling is not None]
     if len(samplings) != len(prompts):
         raise GraceError("a text can only be drawn for a query with sampling settings")
     longest = max(s.max_tokens for s in samplings)
     uniforms = np.stack([np.random.default_rng(s.seed).random(longest) for s in samplings])
-    width = max(len(p.context) for p in prompts)
-    device = model.device
-    pad = min(stops, default=0)
-    ids = torch.tensor([[pad] * (width - len(p.context)) + list(p.context) for p in prompts])
-    mask = torch.tensor([[0] * (width - len(p.context)) + [1] * len(p.context) for p in prompts])
-    ids, mask = ids.to(device), mask.to(device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-
     texts: list[list[int]] = [[] for _ in prompts]
     reasons: list[str | None] = [None] * len(prompts)
-    cache = None
+    rows = list(range(len(prompts)))  # the prompts whose texts are under way
+    logits = decoder.first()
     for step in range(longest):
-        out = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = out.past_key_values
-        drawn = pick(out.logits[:, -1].float().cpu(), samplings, uniforms[:, step])
-        for row, token in enumerate(drawn.tolist()):
+        drawn = pick(logits, [samplings[row] for row in rows], uniforms[rows, step])
+        for row, token in zip(rows, drawn.tolist(), strict=True):
             if reasons[row] is None:
                 reasons[row] = _take(texts[row], token, stops, samplings[row].max_tokens)
-        if all(reasons):
+        going = [i for i, row in enumerate(rows) if reasons[row] is None]
+        if not going:
             break
-        ids = drawn[:, None].to(device)
-        mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
-        positions = positions[:, -1:] + 1
+        if len(rows) - len(going) > LEAVING * len(rows):
+            decoder.keep(going)
+            drawn, rows = drawn[going], [rows[i] for i in going]
+        logits = decoder.step(drawn)
     return [
         Generation(
             text=tokenizer.decode(text, skip_special_tokens=True),
@@ -93,12 +74,11 @@ def pick(logits: torch.Tensor, samplings: Sequence[Any], uniforms: Any) -> torch
 
     Temperature 0 takes the most probable token.
     """
-    if torch.isnan(logits).any():
-        raise GraceError("the model computed NaN: try another numeric type (model.dtype)")
     temperature = torch.tensor([s.temperature for s in samplings], dtype=torch.float64)
     top_p = torch.tensor([s.top_p for s in samplings], dtype=torch.float64)
-    scaled = logits.double() / temperature.clamp(min=1e-9)[:, None]
-    probs, order = _nucleus(scaled.softmax(dim=-1), top_p)
+    probs, order = _nucleus(logits, temperature, top_p)
+    if torch.isnan(probs).any():
+        raise GraceError("the model computed NaN: try another numeric type (model.dtype)")
     cdf = probs.cumsum(-1)
     target = torch.as_tensor(uniforms)[:, None] * cdf[:, -1:]
     index = torch.searchsorted(cdf, target, right=True).clamp(max=cdf.shape[-1] - 1)
@@ -106,15 +86,21 @@ def pick(logits: torch.Tensor, samplings: Sequence[Any], uniforms: Any) -> torch
     return order.gather(1, index)[:, 0]
 
 
-def _nucleus(probs: torch.Tensor, top_p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _nucleus(
+    logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The most probable tokens up to top-p in falling order, zero beyond, and their ids.
 
     Sorting a whole vocabulary costs more than a small model's forward pass, so the head is
-    sorted alone where every row's nucleus lies within it.
+    sorted alone where every row's nucleus lies within it. Only the head leaves the device.
     """
-    for k in (min(HEAD, probs.shape[-1]), probs.shape[-1]):
-        head, order = probs.topk(k, dim=-1)
-        before = head.cumsum(-1) - head
-        if k == probs.shape[-1] or bool((before[:, -1] >= top_p).all()):
+    warmth = torch.where(temperature > 0, temperature, 1.0)[:, None]
+    shifted = logits - logits.amax(-1, keepdim=True)
+    total = torch.logsumexp(shifted / warmth.to(shifted), dim=-1, keepdim=True).double().cpu()
+    for k in (min(HEAD, logits.shape[-1]), logits.shape[-1]):
+        head, order = (x.cpu() for x in shifted.topk(k, dim=-1))
+        probs = (head.double() / warmth - total).exp()
+        before = probs.cumsum(-1) - probs
+        if k == logits.shape[-1] or bool((before[:, -1] >= top_p).all()):
             break
-    return torch.where(before < top_p[:, None], head, 0.0), order  # the first always stays
+    return torch.where(before < top_p[:, None], probs, 0.0), order  # the first always stays

@@ -19,7 +19,10 @@ from grace.types import Prompt
 
 @dataclass(frozen=True)
 class Read:
-    """A position to read: the children of one inner node of one prompt's options."""
+    """A position to read: the children of one inner node of one prompt's options.
+
+    A prompt for a text has one, at the end of its context, with no children.
+    """
 
     prompt: int  # index into the batch
     path: Path
@@ -29,31 +32,35 @@ class Read:
 
 @dataclass(frozen=True)
 class Tree:
-    """n nodes in depth-first order; node i's subtree is i … end[i] − 1."""
+    """n nodes in depth-first order; node i's subtree is i … end[i] − 1.
+
+    The nodes come behind a trunk, which is no part of the tree: depths count from its start.
+    """
 
     tokens: NDArray[np.int64]  # (n,)
     depth: NDArray[np.int64]  # (n,)
     end: NDArray[np.int64]  # (n,)
-    reads: tuple[Read, ...]
+    reads: tuple[Read, ...] = ()
 
-    def attends(self) -> NDArray[np.bool_]:
-        """Who attends to whom: (n, n), row i true at i and at i's ancestors."""
-        index = np.arange(len(self.tokens))
-        seen: NDArray[np.bool_] = (index[None, :] <= index[:, None]) & (
-            index[:, None] < self.end[None, :]
-        )
-        return seen
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def ancestors(self, node: int, first: int = 0) -> NDArray[np.int64]:
+        """The ancestors of a node, or of the place behind the last, from `first` on."""
+        return np.flatnonzero(self.end[first:node] > node) + first
 
 
-def build_tree(prompts: Sequence[Prompt]) -> Tree:
-    """The trie of all prompts' contexts and inner option nodes.
+def build_tree(prompts: Sequence[Prompt], trunk: int = 0) -> Tree:
+    """The trie of all prompts' contexts and inner option nodes, behind their first tokens.
 
-    Several prompts may read the same node. Prompts may come in any order.
+    Several prompts may read the same node. Prompts may come in any order; all must share
+    `trunk` tokens and have at least one more.
     """
     wanted: list[tuple[tuple[int, ...], int, Path, tuple[int, ...]]] = []
     for i, prompt in enumerate(prompts):
-        for path, children in prompt_nodes(prompt).items():
-            wanted.append((prompt.context + path, i, path, children))
+        own = prompt.context[trunk:]
+        for path, children in (prompt_nodes(prompt) or {(): ()}).items():
+            wanted.append((own + path, i, path, children))
     wanted.sort(key=lambda item: item[0])
 
     tokens: list[int] = []
@@ -68,7 +75,7 @@ def build_tree(prompts: Sequence[Prompt]) -> Tree:
             end[node] = len(tokens)
         del branch[shared:]
         for token in sequence[shared:]:
-            depth.append(len(branch))
+            depth.append(trunk + len(branch))
             branch.append(len(tokens))
             tokens.append(token)
             end.append(0)
@@ -77,6 +84,12 @@ def build_tree(prompts: Sequence[Prompt]) -> Tree:
     for node in branch:
         end[node] = len(tokens)
     return Tree(np.array(tokens), np.array(depth), np.array(end), tuple(reads))
+
+
+def chain(tokens: Sequence[int], depth: int) -> Tree:
+    """A tree without branches: part of a trunk, from this depth on."""
+    n = len(tokens)
+    return Tree(np.array(tokens), np.arange(depth, depth + n), np.full(n, n))
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
@@ -89,24 +102,3 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
         else:
             high = middle - 1
     return low
-
-
-def cut_batches(prompts: Sequence[Prompt], max_tokens: int) -> list[list[Prompt]]:
-    """Sort prompts by context and cut where a batch's tree would pass `max_tokens` nodes.
-
-    Neighbours share the longest prefixes. A single prompt larger than the limit is a batch
-    of its own.
-    """
-    batches: list[list[Prompt]] = []
-    size = 0
-    previous: tuple[int, ...] = ()
-    for prompt in sorted(prompts, key=lambda p: (p.context, p.key)):
-        inner = len(prompt_nodes(prompt)) - 1
-        new = len(prompt.context) - common_prefix(previous, prompt.context) + inner
-        if not batches or size + new > max_tokens:
-            batches.append([])
-            size, new = 0, len(prompt.context) + inner
-        batches[-1].append(prompt)
-        size += new
-        previous = prompt.context
-    return batches
