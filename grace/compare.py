@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -187,24 +188,27 @@ def check(folders: Sequence[Path], settings: Mapping[str, str]) -> Asked:
         results=paths.get("results"),
         output=paths.get("output"),
         human=paths.get("human"),
-        seed=int(_number(settings, "seed", "0", 0, 2**63 - 1, whole=True)),
-        bootstrap=int(_number(settings, "bootstrap", "2000", 100, 1_000_000, whole=True)),
-        floor=_number(settings, "floor", "1e-6", 1e-300, 0.1, whole=False),
+        seed=_whole(settings, "seed", 0, 2**63 - 1, default=0),
+        bootstrap=_whole(settings, "bootstrap", 100, 1_000_000, default=2000),
+        floor=_floor(settings),
     )
 
 
-def _number(
-    settings: Mapping[str, str], name: str, default: str, low: float, high: float, *, whole: bool
-) -> float:
-    text = settings.get(name, default)
-    kind = "a whole number" if whole else "a number"
-    expected = f"{name}={text}: expected {kind} from {low:g} to {high:g}"
+def _whole(settings: Mapping[str, str], name: str, low: int, high: int, *, default: int) -> int:
+    text = settings.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
+        raise ConfigError(f"{name}={text}: expected a whole number from {low} to {high}")
+    return int(text)
+
+
+def _floor(settings: Mapping[str, str]) -> float:
+    text = settings.get("floor", "1e-6")
     try:
-        value = int(text) if whole else float(text)
-    except ValueError as error:
-        raise ConfigError(expected) from error
-    if not low <= value <= high:
-        raise ConfigError(expected)
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 0.1:
+        raise ConfigError(f"floor={text}: expected a probability above 0, at most 0.1")
     return value
 
 

@@ -135,6 +135,8 @@ def _cells(comparison: Comparison, one: Measured) -> list[dict[str, Any]]:
     found = []
     for i, cell in enumerate(design.cells):
         row: dict[str, Any] = {
+            "study": comparison.study,
+            "experiment": comparison.answers.experiment,
             "model": comparison.answers.label,
             "reading": one.reading.name,
             "trials": one.trials,

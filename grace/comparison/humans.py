@@ -28,7 +28,7 @@ from grace.errors import StimuliError
 from grace.resources import shipped
 
 #: Columns of a participant-level file of study 1, each by any of its names.
-WORD = ("word", "observe", "number_word", "utterance", "speach")
+WORD = ("word", "observe", "number_word")
 ACCESS = ("access",)
 BETS = tuple((f"p_{k}", f"bet_{k}", f"state_{k}", f"x{k}", f"{k}") for k in range(4))
 KNOWLEDGE = ("knowledge", "knowledge_bet", "bet_knowledge", "know")
