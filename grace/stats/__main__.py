@@ -1,0 +1,36 @@
+"""`python -m grace.stats RUN [RUN…]`: data for mixed models, and with fit=true the models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grace.command import OK, plain_main
+
+
+def stats(words: Sequence[str]) -> int:
+    """Write the data, fit if asked to, say what came out; returns the exit code."""
+    from grace.stats.arguments import read_arguments
+
+    chosen = read_arguments(words)
+    if chosen.fit:
+        from grace.stats.fit import need_bambi
+
+        need_bambi()
+    from grace.stats.rows import read_rows
+    from grace.stats.write import write_stats
+
+    rows = read_rows(chosen.runs)
+    print(rows.title)
+    for note in rows.notes:
+        print(f"{note}.")
+    for path in write_stats(chosen.output, rows):
+        print(path)
+    if chosen.fit:
+        from grace.stats.report import fit_all
+
+        print(fit_all(chosen.output, rows, chosen.sampler))
+    return OK
+
+
+if __name__ == "__main__":
+    plain_main(stats)

@@ -1,0 +1,89 @@
+"""What `python -m grace.stats` is told: folders of runs, and settings as name=value."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from grace.command import Parser
+from grace.errors import ConfigError
+from grace.settings import Strict, describe
+from grace.words import split_words
+
+DESCRIPTION = """\
+Write runs of one study and experiment as data for mixed models in R (lme4, brms): stats.csv,
+stats.parquet, a codebook, suggested formulas and a script. With fit=true the same models are
+fitted here with bambi (pip install 'grace-psycholinguistics[stats]').
+"""
+SETTINGS = """\
+settings (name=value):
+  output=DIR          where the files go (the run's folder; of several runs the folder they are in)
+  fit=true            fit the models too, and say what came out: stats_fit.json
+  draws=1000          draws kept of each chain
+  tune=1000           steps of each chain before them
+  chains=4            chains; R-hat needs at least 2
+  seed=0              of the sampler: the same seed gives the same draws
+  target_accept=0.95  nearer 1: smaller steps, for a fit with divergences
+
+docs/r.md says what the columns and models are.
+"""
+
+
+class Sampler(Strict):
+    """How the posterior is sampled. All of it is written into stats_fit.json."""
+
+    draws: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    tune: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    chains: Annotated[int, Field(ge=1, le=64)] = 4
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+
+class Arguments(Strict):
+    """The whole command line."""
+
+    runs: tuple[Path, ...]
+    output: Path
+    fit: bool = False
+    sampler: Sampler = Sampler()
+
+
+def read_arguments(words: Sequence[str]) -> Arguments:
+    """Sort words into folders and settings; ConfigError says which is wrong."""
+    parser = Parser(
+        prog="python -m grace.stats",
+        description=DESCRIPTION,
+        epilog=SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", metavar="RUN", nargs="+", help="a run's folder")
+    names = ("output", "fit", *Sampler.model_fields)
+    runs, settings = split_words(parser.parse_args(words).words, names)
+    if not runs:
+        raise ConfigError("expected the folder of a run")
+    sampler = {name: settings[name] for name in Sampler.model_fields if name in settings}
+    try:
+        return Arguments.model_validate(
+            {
+                "runs": runs,
+                "output": settings.get("output") or _place(runs),
+                "fit": settings.get("fit", "false"),
+                "sampler": Sampler.model_validate(sampler),
+            }
+        )
+    except ValidationError as error:
+        raise ConfigError(describe(error)) from error
+
+
+def _place(runs: Sequence[Path]) -> Path:
+    """The run's folder, or the folder that all of several runs are in."""
+    if len(runs) == 1:
+        return runs[0]
+    parents = {run.resolve().parent for run in runs}
+    if len(parents) > 1:
+        raise ConfigError("the runs are in several folders; expected output=DIR")
+    return parents.pop()
