@@ -123,7 +123,7 @@ class ServeSettings(Strict):
     @field_validator("args", "cpu_args")
     @classmethod
     def _one_spelling(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """VLLM takes max-num-seqs and max_num_seqs alike; here the former stands for both."""
+        """One name for what vLLM takes in two spellings: max-num-seqs for max_num_seqs too."""
         names = [name.replace("_", "-") for name in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
