@@ -1,11 +1,12 @@
 """How a run grows: synthetic trials × 5 questions through planning, store and tables.
 
-    python benchmarks/scale.py [--trials 10000 100000] [--share 50]
+    python benchmarks/scale.py [--trials 10000 100000] [--share 1]
 
 The engine is trivial, so that what is measured is Grace: reading and checking the CSV, rendering,
 planning, storing, and writing both tables (study 1, experiment 2: 46 tidy rows a trial). `share`
-trials have the same prompts; with 1 every prompt is distinct. Each size runs in a process of its
-own. Expected: 100,000 trials under 1.5 GiB, and less than 12 times as long as 10,000.
+trials have the same prompts: with 1, the hardest, every prompt is distinct. Each size runs in a
+process of its own. Expected: 100,000 trials under 1.5 GiB, and less than 12 times as long as
+10,000.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def measure(trials: int, share: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="How a run grows with its trials.")
     parser.add_argument("--trials", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--share", type=int, default=50)
+    parser.add_argument("--share", type=int, default=1)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:

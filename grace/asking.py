@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Literal, overload
+from typing import Literal
 
 from rich.console import Console
 
@@ -15,6 +15,7 @@ from grace.interrupt import Interrupt
 from grace.progress import Ticker
 from grace.store import Store
 from grace.types import Answered, Engine, Failure, Prompt
+from grace.work import Work
 
 log = logging.getLogger("grace")
 
@@ -28,12 +29,12 @@ COMMITTING = 0.25
 async def answer_all(
     engine: Engine,
     store: Store,
-    todo: Sequence[Sequence[Prompt]],
+    todo: Work,
     console: Console,
     interrupt: Interrupt,
     max_failures: int,
 ) -> Ended:
-    """Ask these batches; why it ended.
+    """Ask all of it, batch by batch; why it ended.
 
     Answers that came together are stored together, and committed at once; where the disk is
     too slow for that, when the engine has no others ready, and at least once a second.
@@ -41,7 +42,7 @@ async def answer_all(
     batches = Until(todo, interrupt)
     row = 0  # failures since the last answer
     interrupt.listen()
-    with Ticker(sum(map(len, todo)), console) as ticker:
+    with Ticker(len(todo), console) as ticker:
         async with aclosing(engine.answer(batches)) as answers:  # type: ignore[type-var]
             async for answered in _storing(answers, engine, store, interrupt):
                 ticker.add(answered)
@@ -86,27 +87,17 @@ async def _next(answers: AsyncIterator[Sequence[Answered]]) -> Sequence[Answered
     return await anext(answers, None)
 
 
-class Until(Sequence[Sequence[Prompt]]):
+class Until:
     """Batches that end early once the run is to stop.
 
     An engine that takes them one after another, as it has room, thereby finishes those it has
     begun and begins no others.
     """
 
-    def __init__(self, batches: Sequence[Sequence[Prompt]], interrupt: Interrupt) -> None:
+    def __init__(self, batches: Iterable[Sequence[Prompt]], interrupt: Interrupt) -> None:
         self._batches = batches
         self._interrupt = interrupt
         self.cut = False  # whether it did
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    @overload
-    def __getitem__(self, index: int) -> Sequence[Prompt]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sequence[Prompt]]: ...
-    def __getitem__(self, index: int | slice) -> Sequence[Prompt] | Sequence[Sequence[Prompt]]:
-        return self._batches[index]
 
     def __iter__(self) -> Iterator[Sequence[Prompt]]:
         for batch in self._batches:

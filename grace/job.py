@@ -14,7 +14,8 @@ from grace.resources import find_data
 from grace.settings import Settings
 from grace.stimuli import Stimuli, read_stimuli
 from grace.study import ExperimentSpec
-from grace.tables.columns import computed_columns
+from grace.tables.columns import refuse_clashes
+from grace.tables.tidy import tidy_columns
 from grace.tables.wide import wide_columns
 
 
@@ -57,6 +58,6 @@ def load_job(settings: Settings, stimuli_file: Path | None = None) -> Job:
     rows = len(stimuli.trials)
     if settings.pilot is not None:
         stimuli = stimuli.subset(pilot_rows(stimuli.trials, study, settings.pilot, settings.seed))
-    wide_columns(study, spec, stimuli)
-    computed_columns(spec)
+    refuse_clashes(wide_columns(study, spec, stimuli))
+    refuse_clashes(tidy_columns(study, spec))
     return Job(settings, spec, templates, stimuli, rows)

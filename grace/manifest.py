@@ -6,8 +6,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 from grace.job import Job
 from grace.plan import Plan
 from grace.study import ExperimentSpec
-from grace.types import Answer, Failure
 from grace.version import __version__
 
 LIBRARIES = (
@@ -83,25 +81,6 @@ def matrices(spec: ExperimentSpec) -> list[list[str]]:
                 for over in question.variants()
             ]
     return []
-
-
-def count_answers(answers: Iterable[Answer | None]) -> dict[str, Any]:
-    """How many were answered, failed (with each reason) and not asked yet."""
-    answered = missing = 0
-    reasons: Counter[str] = Counter()
-    for answer in answers:
-        if answer is None:
-            missing += 1
-        elif isinstance(answer, Failure):
-            reasons[answer.reason] += 1
-        else:
-            answered += 1
-    return {
-        "answered": answered,
-        "failed": sum(reasons.values()),
-        "not_asked": missing,
-        "failures": dict(reasons.most_common()),
-    }
 
 
 def library_versions() -> dict[str, str]:

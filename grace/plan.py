@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from grace.job import Job
+from grace.questions import asked_of_each
 from grace.settings import Settings
 from grace.sheet import Sheet
-from grace.trie import prompt_nodes
-from grace.types import Engine, EngineInfo, Failure, Prompt
+from grace.shelf import Shelf
+from grace.types import Engine, EngineInfo
 
 
 @dataclass(frozen=True)
@@ -36,37 +36,20 @@ class Plan:
 def make_plan(
     job: Job, sheet: Sheet, info: EngineInfo, tokens: tuple[int, int], known: int
 ) -> Plan:
-    """The numbers of a sheet; `tokens` are all and the distinct ones (`count_tokens`)."""
+    """The numbers of a sheet; `tokens` are all and the distinct ones."""
     return Plan(
         rows=len(job.stimuli.trials),
         rows_in_file=job.rows_in_file,
-        answers=len(sheet.asked),
-        queries=len(sheet.keys),
+        answers=sheet.asked.size,
+        queries=len(sheet.queries),
         tokens=tokens[0],
         distinct_tokens=tokens[1],
         known=known,
-        impossible=len(sheet.impossible),
-        elsewhere=len(set(sheet.prompt_keys) - sheet.mine),
+        impossible=len(sheet.failures),
+        elsewhere=sheet.elsewhere_count(),
         info=info,
         folder=job.settings.folder,
     )
-
-
-def count_tokens(prompts: Sequence[Prompt]) -> tuple[int, int]:
-    """Tokens of all prompts one by one, and of the tree they form together."""
-    total = distinct = 0
-    previous: tuple[int, ...] = ()
-    for prompt in sorted(prompts, key=lambda p: p.context):
-        inner = max(len(prompt_nodes(prompt)) - 1, 0)
-        shared = 0
-        for a, b in zip(previous, prompt.context, strict=False):
-            if a != b:
-                break
-            shared += 1
-        total += len(prompt.context) + inner
-        distinct += len(prompt.context) - shared + inner
-        previous = prompt.context
-    return total, distinct
 
 
 def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
@@ -108,21 +91,23 @@ def _details(info: EngineInfo) -> str:
     return " on " + ", ".join(shown) if shown else ""
 
 
-async def show_prompts(sheet: Sheet, engine: Engine, console: Console) -> None:
+async def show_prompts(
+    job: Job, sheet: Sheet, shelf: Shelf, engine: Engine, console: Console
+) -> None:
     """Print one rendered prompt of each question, its options' tokens and the boundary."""
     shown: set[str] = set()
-    prompts = {prompt.key: prompt for prompt in sheet.prompts}
-    for asked in sheet.asked:
-        if asked.question in shown:
+    of_each = asked_of_each(job.spec, job.settings.exp)
+    for asked, number in zip(of_each, sheet.asked[0].tolist(), strict=True):
+        question, _ = asked.slot
+        if question in shown:
             continue
-        shown.add(asked.question)
-        key = sheet.keys[asked.query]
+        shown.add(question)
         over = "".join(f", {name} {value}" for name, value in asked.over.items())
-        console.rule(f"question {asked.question}{over}")
-        if isinstance(key, Failure):
-            console.print(f"cannot be asked: {key.reason}", markup=False)
+        console.rule(f"question {question}{over}")
+        if number in sheet.failures:
+            console.print(f"cannot be asked: {sheet.failures[number].reason}", markup=False)
             continue
-        prompt = prompts[key]
+        (prompt,) = shelf.get([number])
         console.print(prompt.text, markup=False, highlight=False, soft_wrap=True, end="")
         console.print("[bold reverse]◂ the answer begins here[/bold reverse]")
         last = (await engine.spell(prompt.context))[-3:]

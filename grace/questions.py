@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from grace.errors import ConfigError
 from grace.prompts import Templates
 from grace.settings import ExpSettings
-from grace.study import ExperimentSpec, Name, QuestionSpec, StudySpec
+from grace.study import ExperimentSpec, Name, StudySpec
 from grace.types import Message, Option, Query, Sampling, Trial
+
+#: A question and the index of one of its variants.
+Slot = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question of one trial, and the query that answers it."""
+    """One thing that is asked of every trial: a question, in one variant, for one replicate."""
 
-    trial: int  # index among the trials
-    question: str
-    over: Mapping[str, Name]
+    slot: Slot
+    over: Mapping[str, Name]  # what the question varies over, as in this variant
     replicate: int  # 0 for scored questions
-    query: Query
 
 
 def experiment(study: StudySpec, exp: ExpSettings) -> ExperimentSpec:
@@ -55,6 +57,16 @@ def check_templates(
         templates.check(question.template, {*study.columns, *columns, *question.over})
 
 
+def asked_of_each(spec: ExperimentSpec, exp: ExpSettings) -> list[Asked]:
+    """What is asked of every trial, in the order of questions, variants and replicates."""
+    return [
+        Asked((name, i), over, replicate)
+        for name, question in spec.questions.items()
+        for i, over in enumerate(question.variants())
+        for replicate in range(1 if question.options else exp.replicates)
+    ]
+
+
 def ask(
     trials: Sequence[Trial],
     spec: ExperimentSpec,
@@ -63,10 +75,10 @@ def ask(
     *,
     chat: bool,
     seed: int,
-) -> list[Asked]:
-    """All questions of all trials, in the order of trials, questions and replicates.
+) -> Iterator[Query]:
+    """The queries of one trial after another, of each in the order of `asked_of_each`.
 
-    Scored questions with the same content are one query. A raw answer is drawn for each
+    Scored questions with the same content are the same query. A raw answer is drawn for each
     trial: trials that share a prompt get draws of their own, numbered, with seeds that depend
     on the prompt and the number alone. At temperature 0 they share one answer.
     """
@@ -75,29 +87,21 @@ def ask(
         name: tuple(o.option(forms=exp.forms) for o in question.options)
         for name, question in spec.questions.items()
     }
-    variants = {name: question.variants() for name, question in spec.questions.items()}
-    known: dict[Query, Query] = {}
-    draws: Counter[tuple[Message, ...]] = Counter()
-    asked = []
-    for i, trial in enumerate(trials):
-        for name, question in spec.questions.items():
-            for over in variants[name]:
-                messages = templates.messages(question.template, {**trial.values, **over})
-                if question.options:
-                    query = _scored(messages, options[name], prefix, chat=chat)
-                    asked.append(Asked(i, name, over, 0, known.setdefault(query, query)))
-                    continue
-                for replicate in range(exp.replicates):
-                    draw = draws[messages] if exp.temperature > 0 else 0
-                    draws[messages] += 1
-                    query = _drawn(messages, exp, prefix, seed, draw)
-                    asked.append(Asked(i, name, over, replicate, known.setdefault(query, query)))
-    return asked
-
-
-def distinct(asked: Sequence[Asked]) -> list[Query]:
-    """The queries, each once, in the order first asked."""
-    return list({id(a.query): a.query for a in asked}.values())
+    of_each = asked_of_each(spec, exp)
+    draws: Counter[bytes] = Counter()  # by prompt
+    for trial in trials:
+        for asked in of_each:
+            name, _ = asked.slot
+            if not asked.replicate:
+                template = spec.questions[name].template
+                messages = templates.messages(template, {**trial.values, **asked.over})
+            if options[name]:
+                yield _scored(messages, options[name], prefix, chat=chat)
+                continue
+            prompt = _digest(_plain(messages))
+            draw = draws[prompt] if exp.temperature > 0 else 0
+            draws[prompt] += 1
+            yield _drawn(messages, exp, prefix, seed, draw)
 
 
 def _scored(
@@ -117,11 +121,13 @@ def _drawn(
 
 def query_seed(messages: tuple[Message, ...], seed: int, draw: int) -> int:
     """A 31-bit seed from the run's seed, the conversation and the draw's number."""
-    content = json.dumps([seed, draw, [asdict(m) for m in messages]], ensure_ascii=False)
-    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
+    return int.from_bytes(_digest([seed, draw, _plain(messages)])[:4], "big") >> 1
 
 
-def question_of(spec: ExperimentSpec, asked: Asked) -> QuestionSpec:
-    """The specification an asked question came from."""
-    return spec.questions[asked.question]
+def _plain(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+    return [asdict(message) for message in messages]
+
+
+def _digest(content: Any) -> bytes:
+    text = json.dumps(content, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -10,23 +10,23 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grace.job import Job
 from grace.manifest import library_versions
 from grace.plan import Plan, make_plan
-from grace.questions import distinct
 from grace.settings import ModelSettings
-from grace.sheet import Sheet, ask_job
+from grace.sheet import HASH, Register, Sheet, as_texts, ask_job
 from grace.store import Store
 from grace.tables.write import replacing
-from grace.types import EngineInfo, Failure, Option, Query
+from grace.types import EngineInfo, Failure
 from grace.version import __version__
 
 NAME = "queries.parquet"
@@ -38,8 +38,6 @@ SCHEMA = pa.schema(
         ("mine", pa.bool_()),
     ]
 )
-#: Rows written at a time.
-ROWS = 50_000
 _NOTES = b"grace"
 
 
@@ -67,17 +65,18 @@ def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
         "distinct_tokens": plan.distinct_tokens,
     }
     schema = SCHEMA.with_metadata({_NOTES: json.dumps(notes).encode()})
-    rows = list(sheet.keys.items())
-    named = _naming()
     with (
         replacing(job.settings.folder / NAME) as partial,
         pq.ParquetWriter(partial, schema, compression="zstd") as writer,
     ):
-        for start in range(0, max(len(rows), 1), ROWS):
-            part = rows[start : start + ROWS]
-            keys = [None if isinstance(key, Failure) else key for _, key in part]
-            reasons = [key.reason if isinstance(key, Failure) else None for _, key in part]
-            columns = [[named(q) for q, _ in part], keys, reasons, [k in sheet.mine for k in keys]]
+        for part, keys in sheet.chunks():
+            failures = [sheet.failures.get(n) for n in range(len(sheet.prompts))[part]]
+            columns = (
+                as_texts(sheet.queries[part]),
+                [key or None for key in keys],
+                [failure and failure.reason for failure in failures],
+                sheet.mine[part],
+            )
             arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
@@ -88,10 +87,11 @@ def finished(job: Job) -> Recalled | None:
     if notes_of(folder).get("fingerprint") != fingerprint(job) or not job.store_path.exists():
         return None
     found = recall(job, folder)
-    if found is None or found.sheet.impossible:
+    if found is None or found.sheet.failures:
         return None
     with Store.open(job.store_path) as store:
-        return None if store.missing(found.info, found.sheet.mine) else found
+        left = found.sheet.mine & ~found.sheet.answered(store, found.info)
+    return None if left.any() else found
 
 
 def recall(job: Job, folder: Path) -> Recalled | None:
@@ -99,44 +99,29 @@ def recall(job: Job, folder: Path) -> Recalled | None:
     try:
         table = pq.read_table(folder / NAME)
         notes = json.loads(table.schema.metadata[_NOTES])
-        asked = ask_job(job, chat=notes["chat"])
-        queries = distinct(asked)
-        known: dict[str, str | Failure] = {
-            query: Failure(reason) if prompt is None else prompt
-            for query, prompt, reason in _cells(table, "query", "prompt", "failure")
+        register = Register()
+        for _ in register.new(ask_job(job, chat=notes["chat"])):
+            pass  # queries are only numbered: what they became is in the table
+        failures = {
+            number: Failure(reason)
+            for number, reason in enumerate(table["failure"].to_pylist())
+            if reason is not None
         }
-        named = _naming()
-        keys = {query: known[named(query)] for query in queries}
-        mine = frozenset(p for p, own in _cells(table, "prompt", "mine") if own)
+        prompts = np.array(table["prompt"].fill_null(""), HASH)
+        mine = np.array(table["mine"], np.bool_)
+        sheet = register.sheet(job, prompts, failures, mine)
+        if not np.array_equal(sheet.queries, np.array(table["query"], HASH)):
+            return None
         info = replace(EngineInfo(**notes["engine"]), details=_details(folder))
-        sheet = Sheet(tuple(asked), keys, (), mine)
         return Recalled(sheet, info, notes["tokens"], notes["distinct_tokens"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None  # not there, of other settings, or cut short: the engine makes it again
-
-
-def _naming() -> Callable[[Query], str]:
-    """A hash of a query's content. Queries share their options, which are looked at once."""
-    options: dict[tuple[Option, ...], str] = {}
-
-    def name(query: Query) -> str:
-        if query.options not in options:
-            options[query.options] = repr(query.options)
-        rest = (query.messages, query.sampling, query.answer_prefix, query.spaced, query.replicate)
-        content = options[query.options] + repr(rest)
-        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-
-    return name
 
 
 def _details(folder: Path) -> dict[str, Any]:
     """What the engine said of itself once it had answered."""
     engine = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["engine"]
     return dict(engine["details"])
-
-
-def _cells(table: Any, *names: str) -> Iterable[tuple[Any, ...]]:
-    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
 
 
 def fingerprint(job: Job) -> str:

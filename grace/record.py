@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from grace.asking import Ended
 from grace.errors import GraceError
 from grace.job import Job
-from grace.manifest import count_answers, make_manifest
+from grace.manifest import make_manifest
 from grace.plan import Plan
 from grace.sheet import Sheet
 from grace.store import Store
@@ -78,11 +79,21 @@ def write_tables(
 
 def count(sheet: Sheet, store: Store, info: EngineInfo) -> dict[str, Any]:
     """Answered, failed and unasked queries; a prompt two queries share counts for both."""
-    keys = sheet.prompt_keys
-    missing = set(store.missing(info, keys))
-    failures = dict(store.failures(info, missing))
-    failed = [*sheet.impossible, *(failures.get(key) for key in keys if key in missing)]
-    return count_answers(failed) | {"answered": sum(key not in missing for key in keys)}
+    answered = not_asked = 0
+    reasons = Counter(failure.reason for failure in sheet.failures.values())
+    for _, keys in sheet.chunks():
+        asked = [key for key in keys if key]
+        missing = store.missing(info, asked)
+        failures = dict(store.failures(info, missing))
+        answered += len(asked) - len(missing)
+        not_asked += sum(key not in failures for key in missing)
+        reasons.update(failures[key].reason for key in missing if key in failures)
+    return {
+        "answered": answered,
+        "failed": reasons.total(),
+        "not_asked": not_asked,
+        "failures": dict(reasons.most_common()),
+    }
 
 
 class _QuietFile(logging.FileHandler):

@@ -18,12 +18,13 @@ from grace.engines.make import make_engine
 from grace.interrupt import Interrupt
 from grace.job import Job, load_job
 from grace.lock import RunLock
-from grace.plan import count_tokens, make_plan, show_plan, show_prompts
+from grace.plan import make_plan, show_plan, show_prompts
 from grace.recall import Recalled, finished, remember
 from grace.record import Clock, run_log, write_results, write_start
 from grace.serving.managed import engine_settings
 from grace.settings import Settings
-from grace.sheet import left_of, make_sheet
+from grace.sheet import make_sheet
+from grace.shelf import Shelf
 from grace.store import Store
 from grace.summary import show_summary
 from grace.types import Engine
@@ -65,28 +66,27 @@ async def ask_and_write(
     job: Job, clock: Clock, console: Console, interrupt: Interrupt
 ) -> dict[str, Any]:
     """Start the engine, make the plan, ask what the store does not know, write the tables."""
-    async with started(job, clock, console) as engine:
-        with clock.time("plan"):
-            sheet, batches = await make_sheet(job, engine)
-            tokens = count_tokens(sheet.prompts)
-        with Store.open(job.store_path) as store:
-            left = set(store.missing(engine.info, sheet.mine))
-            plan = make_plan(job, sheet, engine.info, tokens, known=len(sheet.mine) - len(left))
-            write_start(job, plan, sheet, store, clock)
-            remember(job, sheet, plan, chat=engine.chat)
-            show_plan(plan, job.settings, console)
-            log.info("plan: %s", plan)
-            with clock.time("ask"):
-                todo = left_of(batches, left)
-                limit = job.settings.max_failures
-                ended = await answer_all(engine, store, todo, console, interrupt, limit)
-            plan = replace(plan, info=engine.info)
-            return write_results(job, sheet, plan, store, clock, ended)
+    with Shelf() as shelf:
+        async with started(job, clock, console) as engine:
+            with clock.time("plan"):
+                sheet, work, tokens = await make_sheet(job, engine, shelf)
+            with Store.open(job.store_path) as store:
+                todo = work.only(~sheet.answered(store, engine.info))
+                plan = make_plan(job, sheet, engine.info, tokens.both, known=len(work) - len(todo))
+                write_start(job, plan, sheet, store, clock)
+                remember(job, sheet, plan, chat=engine.chat)
+                show_plan(plan, job.settings, console)
+                log.info("plan: %s", plan)
+                with clock.time("ask"):
+                    limit = job.settings.max_failures
+                    ended = await answer_all(engine, store, todo, console, interrupt, limit)
+                plan = replace(plan, info=engine.info)
+                return write_results(job, sheet, plan, store, clock, ended)
 
 
 def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> dict[str, Any]:
     """Write the tables of a run whose every answer is in the store."""
-    plan = before.plan(job, known=len(before.sheet.mine))
+    plan = before.plan(job, known=before.sheet.mine_count())
     show_plan(plan, job.settings, console)
     console.print("All of it was answered before; writing the tables.")
     with Store.open(job.store_path) as store:
@@ -121,11 +121,12 @@ def leaving_nothing_empty(folder: Path) -> Iterator[None]:
 
 async def show_dry_run(job: Job, console: Console) -> Outcome:
     """Show the plan and one prompt of each question, and write nothing."""
-    async with started(job, Clock(), console) as engine:
-        sheet, _ = await make_sheet(job, engine)
-        plan = make_plan(job, sheet, engine.info, count_tokens(sheet.prompts), known=0)
-        show_plan(plan, job.settings, console)
-        await show_prompts(sheet, engine, console)
+    with Shelf() as shelf:
+        async with started(job, Clock(), console) as engine:
+            sheet, _, tokens = await make_sheet(job, engine, shelf)
+            plan = make_plan(job, sheet, engine.info, tokens.both, known=0)
+            show_plan(plan, job.settings, console)
+            await show_prompts(job, sheet, shelf, engine, console)
     return Outcome(job.settings.folder, OK)
 
 

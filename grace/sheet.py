@@ -1,74 +1,144 @@
-"""Everything a run asks: each question of each trial, and the prompt that answers it."""
+"""What a run asks: the query of each question of each trial, and the prompt it became.
+
+Numbers and keys are held for all, so that a plan may be larger than the memory; queries are
+made a portion at a time, and their prompts put on a shelf until they are asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from grace.job import Job
-from grace.questions import Asked, ask, distinct
-from grace.types import Engine, Failure, Prompt, Query
+from grace.questions import ask, asked_of_each
+from grace.shelf import PORTION, Shelf
+from grace.store import Store
+from grace.types import Engine, EngineInfo, Failure, Prompt, Query
+from grace.work import Mask, Tokens, Work, cut_work
+
+#: Hashes in hexadecimal; b"" where there is none.
+Keys = NDArray[np.bytes_]
+HASH = "S64"
+#: Keys looked up at a time.
+CHUNK = 10_000
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is asked, and the prompt's key (or why there is none) of each distinct query.
+    """Which query each question of each trial is, and the key of the prompt it became.
 
-    Tables need no more than this and the store. `prompts` are those that can be asked, each
-    once; there are none in a sheet that was read back from a finished run. `mine` are the
-    keys this run asks: all of them, or its shard's.
+    The n distinct queries are numbered in the order first asked. Tables need no more than
+    this and the store.
     """
 
-    asked: tuple[Asked, ...]
-    keys: Mapping[Query, str | Failure]
-    prompts: tuple[Prompt, ...]
-    mine: frozenset[str]
+    asked: NDArray[np.int32]  # (trials, questions of each): the query's number
+    queries: Keys  # (n,): their own keys
+    seeds: NDArray[np.int64]  # (n,): of a draw, -1 where options are scored
+    prompts: Keys  # (n,): the keys of their prompts
+    failures: Mapping[int, Failure]  # why the others have none
+    mine: Mask  # (n,): whether this run asks it, or another shard
 
-    @property
-    def prompt_keys(self) -> list[str]:
-        """One key for each query that can be asked, in the order first needed."""
-        return [key for key in self.keys.values() if isinstance(key, str)]
+    def mine_count(self) -> int:
+        """How many prompts this run asks: two queries may have the same."""
+        return _distinct(self.prompts[self.mine])
 
-    @property
-    def impossible(self) -> list[Failure]:
-        """Why the others cannot."""
-        return [key for key in self.keys.values() if isinstance(key, Failure)]
+    def elsewhere_count(self) -> int:
+        """How many are left to other shards."""
+        return _distinct(self.prompts[~self.mine & (self.prompts != b"")])
+
+    def chunks(self) -> Iterator[tuple[slice, list[str]]]:
+        """The prompts' keys a few at a time, "" where there is none."""
+        for start in range(0, len(self.prompts), CHUNK):
+            part = slice(start, start + CHUNK)
+            yield part, as_texts(self.prompts[part])
+
+    def answered(self, store: Store, info: EngineInfo) -> Mask:
+        """Which of the n queries the store has an answer to."""
+        found = np.zeros(len(self.prompts), np.bool_)
+        for part, keys in self.chunks():
+            missing = {"", *store.missing(info, keys)}
+            found[part] = [key not in missing for key in keys]
+        return found
 
 
-async def make_sheet(job: Job, engine: Engine) -> tuple[Sheet, list[list[Prompt]]]:
-    """Render every question and tokenise every distinct query; the batches of this run.
+async def make_sheet(job: Job, engine: Engine, shelf: Shelf) -> tuple[Sheet, Work, Tokens]:
+    """Render every question, tokenise every distinct query; what this run asks of it.
 
     Batches are cut from the whole plan, whatever is known already and whatever the shard, so
     that all of them compute the same batches and get the same last digits.
     """
-    asked = ask_job(job, chat=engine.chat)
-    queries = distinct(asked)
-    prepared = await engine.prepare(queries)
-    keys = {
-        query: found if isinstance(found, Failure) else found.key
-        for query, found in zip(queries, prepared, strict=True)
-    }
-    prompts = {found.key: found for found in prepared if isinstance(found, Prompt)}
-    batches = cut_shard(engine.batches(list(prompts.values())), job.settings.shard_of)
-    mine = frozenset(prompt.key for batch in batches for prompt in batch)
-    return Sheet(tuple(asked), keys, tuple(prompts.values()), mine), batches
+    register = Register()
+    prompts: list[Keys] = []
+    failures: dict[int, Failure] = {}
+    number = 0
+    for queries in register.new(ask_job(job, chat=engine.chat)):
+        prepared = list(enumerate(await engine.prepare(queries), start=number))
+        number += len(queries)
+        failures |= {n: found for n, found in prepared if isinstance(found, Failure)}
+        shelf.put((n, found) for n, found in prepared if isinstance(found, Prompt))
+        made = [found.key if isinstance(found, Prompt) else "" for _, found in prepared]
+        prompts.append(np.array(made, HASH))
+    work, tokens = cut_work(shelf, engine)
+    work = work.part(*job.settings.shard_of)
+    keys = np.concatenate(prompts)
+    mine = np.isin(keys, keys[work.numbers])
+    return register.sheet(job, keys, failures, mine), work, tokens
 
 
-def ask_job(job: Job, *, chat: bool) -> list[Asked]:
-    """All questions of a job's trials."""
+def ask_job(job: Job, *, chat: bool) -> Iterator[Query]:
+    """The queries of a job's trials."""
     settings = job.settings
     return ask(
         job.stimuli.trials, job.spec, settings.exp, job.templates, chat=chat, seed=settings.seed
     )
 
 
-def cut_shard(batches: list[list[Prompt]], shard: tuple[int, int]) -> list[list[Prompt]]:
-    """Every n-th batch, from the k-th on: neighbours share prefixes, and sizes even out."""
-    k, n = shard
-    return batches[k - 1 :: n]
+class Register:
+    """Numbers each distinct query as it first comes."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._asked = array("i")
+        self._seeds = array("q")
+
+    def new(self, queries: Iterable[Query]) -> Iterator[list[Query]]:
+        """Those that are new, in portions."""
+        portion = []
+        for query in queries:
+            number = self._numbers.setdefault(query.key, len(self._numbers))
+            self._asked.append(number)
+            if number == len(self._seeds):
+                self._seeds.append(query.sampling.seed if query.sampling else -1)
+                portion.append(query)
+            if len(portion) == PORTION:
+                yield portion
+                portion = []
+        if portion:
+            yield portion
+
+    def sheet(self, job: Job, prompts: Keys, failures: Mapping[int, Failure], mine: Mask) -> Sheet:
+        """The sheet of all that came, with what became of each query."""
+        of_each = len(asked_of_each(job.spec, job.settings.exp))
+        return Sheet(
+            np.array(self._asked, np.int32).reshape(-1, of_each),
+            np.array(list(self._numbers), HASH),
+            np.array(self._seeds, np.int64),
+            prompts,
+            failures,
+            mine,
+        )
 
 
-def left_of(batches: Sequence[Sequence[Prompt]], missing: set[str]) -> list[list[Prompt]]:
-    """What of each batch is not answered yet."""
-    left = [[prompt for prompt in batch if prompt.key in missing] for batch in batches]
-    return [batch for batch in left if batch]
+def as_texts(keys: Keys) -> list[str]:
+    """Keys as the store takes them."""
+    found: list[Any] = keys.astype(str).tolist()
+    return found
+
+
+def _distinct(keys: Keys) -> int:
+    return len(np.unique(keys))

@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
@@ -86,8 +86,15 @@ class Query:
     @cached_property
     def key(self) -> str:
         """A hash of the content: equal questions are one query, wherever they come from."""
-        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        rest = (self.messages, self.sampling, self.answer_prefix, self.spaced, self.replicate)
+        content = _written(self.options) + repr(rest)
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _written(options: tuple[Option, ...]) -> str:
+    """Options written out, once for all queries that have them."""
+    return repr(options)
 
 
 @dataclass(frozen=True)
@@ -220,7 +227,8 @@ class Engine(Protocol):
 
     A *batch* is what the engine computes together. Batches are cut from the whole plan, the
     same way each time, and their answers are stored together: a run that was killed and goes
-    on computes the same batches as one that was not, and so the same last digits.
+    on computes the same batches as one that was not, and so the same last digits. A large plan
+    passes through `prepare`, `batches` and `answer` in portions: it need not fit in memory.
     """
 
     @property
@@ -253,10 +261,11 @@ class Engine(Protocol):
         """Put prompts in the order that shares most work and cut them into batches."""
         ...
 
-    def answer(self, batches: Sequence[Sequence[Prompt]]) -> AsyncIterator[Sequence[Answered]]:
+    def answer(self, batches: Iterable[Sequence[Prompt]]) -> AsyncIterator[Sequence[Answered]]:
         """Score the prompts with options, draw a text for the others.
 
-        Yields answers as they arrive; those that came together come in one sequence.
+        Takes a batch when there is room for it, so that a run can end early. Yields answers as
+        they arrive; those that came together come in one sequence.
         """
         ...
 

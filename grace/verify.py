@@ -150,13 +150,20 @@ def _engine(plan: Recalled, engine: Engine) -> Finding:
 
 async def _asked_again(plan: Recalled, store: Store, engine: Engine, seed: int) -> Finding:
     """A sample asked again; how far the answers are from those in the store."""
+    import numpy as np
+
+    from grace.sheet import as_texts
     from grace.store import default_tolerance
     from grace.types import Prompt
 
-    stored = {key: query for query, key in plan.sheet.keys.items() if isinstance(key, str)}
-    known = sorted(stored.keys() - set(store.missing(plan.info, stored)))
+    answers = plan.sheet.prompts[plan.sheet.answered(store, plan.info)]
+    known = as_texts(np.unique(answers))
     sample = random.Random(seed).sample(known, min(len(known), -(-len(known) // ONE_IN)))  # noqa: S311
-    prepared = await engine.prepare([stored[key] for key in sample])
+    stored = [prompt.query for _, prompt in store.prompts(sample)]
+    if len(stored) < len(sample):
+        lost = len(sample) - len(stored)
+        return Finding("sample", False, f"{lost} of {len(sample)} prompts are not in the store")
+    prepared = await engine.prepare(stored)
     prompts = [prompt for prompt in prepared if isinstance(prompt, Prompt)]
     other = sum(
         not isinstance(p, Prompt) or p.key != k for p, k in zip(prepared, sample, strict=True)

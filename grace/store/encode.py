@@ -13,6 +13,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from grace.types import (
@@ -82,24 +83,42 @@ def decode_engine(encoded: bytes) -> EngineInfo:
 def decode_prompt(encoded: EncodedPrompt) -> Prompt:
     """The prompt that was encoded."""
     text, context, messages = from_json(encoded.context)
-    options, forms, sampling, replicate, prefix, spaced, flags = from_json(encoded.asked)
+    asked = _decode_asked(encoded.asked)
     query = Query(
         messages=tuple(Message(cast(Role, role), content) for role, content in messages),
-        options=tuple(
-            Option(name, written, tuple(further), value)
-            for name, written, further, value in options
-        ),
-        sampling=Sampling(*sampling) if sampling else None,
-        answer_prefix=prefix,
-        spaced=spaced,
-        replicate=replicate,
+        options=asked.options,
+        sampling=asked.sampling,
+        answer_prefix=asked.answer_prefix,
+        spaced=asked.spaced,
+        replicate=asked.replicate,
     )
-    return Prompt(
-        query=query,
-        text=text,
-        context=tuple(context),
-        forms=tuple(tuple(Form(t, tuple(ids)) for t, ids in of_one) for of_one in forms),
-        flags=tuple(flags),
+    return Prompt(query, text, tuple(context), asked.forms, asked.flags)
+
+
+class _Asked(NamedTuple):
+    """What is asked behind the context, in the order in which it is written down."""
+
+    options: tuple[Option, ...]
+    forms: tuple[tuple[Form, ...], ...]
+    sampling: Sampling | None
+    replicate: int
+    answer_prefix: str
+    spaced: bool
+    flags: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def _decode_asked(encoded: bytes) -> _Asked:
+    """Decoded once for the many prompts that ask the same, which share it."""
+    options, forms, sampling, replicate, prefix, spaced, flags = from_json(encoded)
+    return _Asked(
+        tuple(Option(name, text, tuple(further), value) for name, text, further, value in options),
+        tuple(tuple(Form(t, tuple(ids)) for t, ids in of_one) for of_one in forms),
+        Sampling(*sampling) if sampling else None,
+        replicate,
+        prefix,
+        spaced,
+        tuple(flags),
     )
 
 

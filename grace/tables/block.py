@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace import scores
-from grace.questions import Asked
+from grace.questions import Asked, Slot
 from grace.study import ExperimentSpec, QuestionSpec
 from grace.types import Answer, Failure, Generation, OptionScores, Trial
 
 Floats = NDArray[np.float64]
-#: A question and the index of one of its variants.
-Slot = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,14 @@ class Item:
 
     asked: Asked
     answer: Answer | None
+    seed: int  # of a raw answer
 
 
 @dataclass(frozen=True)
 class Block:
     """n trials, and for each slot the n items; replicates of raw answers are further rows."""
 
+    spec: ExperimentSpec
     trials: Sequence[Trial]
     cells: Sequence[tuple[str, ...]]
     items: Mapping[Slot, Sequence[Item]]
@@ -42,7 +42,7 @@ class Block:
         """Natural logs, (n, options); NaN where an option was not measured."""
         found = {}
         for slot, items in self.items.items():
-            width = len(items[0].asked.query.options)
+            width = len(self.spec.questions[slot[0]].options)
             found[slot] = np.array([_log_masses(item.answer, width) for item in items])
         return found
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
-from grace.errors import ConfigError
 from grace.psychds import write_description
-from grace.questions import Asked
+from grace.questions import Slot, asked_of_each
 from grace.settings import Settings
-from grace.sheet import Sheet
+from grace.sheet import Sheet, as_texts
 from grace.stimuli import Stimuli
 from grace.study import ExperimentSpec
-from grace.tables.block import Block, Item, Slot, slots
-from grace.tables.columns import Column
+from grace.tables.block import Block, Item, slots
 from grace.tables.tidy import tidy_columns, tidy_rows
 from grace.tables.wide import wide_columns, wide_rows
-from grace.tables.write import codebook, write_json, write_table
-from grace.types import Answer, Failure
+from grace.tables.write import codebook, write_json, writing
+from grace.types import Answer
 
 #: Answers by their prompts' keys.
 LookUp = Callable[[Sequence[str]], Mapping[str, Answer]]
@@ -34,68 +33,36 @@ def build_tables(
     answers: LookUp,
 ) -> dict[str, int]:
     """Write trials, responses and codebook; returns each table's number of rows."""
-    wide = wide_columns(settings.study, spec, stimuli)
-    tidy = tidy_columns(settings.study, spec)
-    refuse_clashes(wide)
-    refuse_clashes(tidy)
-    model = settings.model.name
-
-    def blocks() -> Iterator[Block]:
-        return _blocks(settings, spec, stimuli, sheet, answers)
-
-    rows = {
-        "trials": write_table(
-            folder / "trials",
-            wide,
-            (wide_rows(block, settings.study, spec, stimuli, model) for block in blocks()),
-        ),
-        "responses": write_table(
-            folder / "responses",
-            tidy,
-            (tidy_rows(block, settings.study, spec, model) for block in blocks()),
-        ),
-    }
-    title = f"Study {settings.study.name} ({settings.study.title}), experiment {settings.exp.name}"
+    study, model = settings.study, settings.model.name
+    wide = wide_columns(study, spec, stimuli)
+    tidy = tidy_columns(study, spec)
+    with writing(folder / "trials", wide) as trials, writing(folder / "responses", tidy) as rows:
+        for block in blocks(settings, spec, stimuli, sheet, answers):
+            trials.add(wide_rows(block, study, spec, stimuli, model))
+            rows.add(tidy_rows(block, study, spec, model))
+    title = f"Study {study.name} ({study.title}), experiment {settings.exp.name}"
     tables = {"trials": wide, "responses": tidy}
     write_json(folder / "codebook.json", codebook(title, tables))
     write_description(folder, settings, tables)
-    return rows
+    return {"trials": trials.count, "responses": rows.count}
 
 
-def refuse_clashes(columns: Sequence[Column]) -> None:
-    """Refuse a stimuli column whose name a column of the results has."""
-    seen: set[str] = set()
-    for column in columns:
-        if column.name in seen:
-            raise ConfigError(
-                f"column {column.name} of the stimuli has the name of a column of the results; "
-                "expected another name"
-            )
-        seen.add(column.name)
-
-
-def _blocks(
+def blocks(
     settings: Settings, spec: ExperimentSpec, stimuli: Stimuli, sheet: Sheet, look_up: LookUp
 ) -> Iterator[Block]:
-    by_trial: list[list[Asked]] = [[] for _ in stimuli.trials]
-    for asked in sheet.asked:
-        by_trial[asked.trial].append(asked)
-    index = {
-        (name, tuple(over.items())): (name, i)
-        for name, question in spec.questions.items()
-        for i, over in enumerate(question.variants())
-    }
+    """The trials and their answers, some at a time."""
+    of_each = asked_of_each(spec, settings.exp)
     for start in range(0, len(stimuli.trials), TRIALS):
-        several = [asked for part in by_trial[start : start + TRIALS] for asked in part]
-        keys = [sheet.keys[asked.query] for asked in several]
-        found = look_up(list({key: None for key in keys if isinstance(key, str)}))
+        several = slice(start, start + TRIALS)
+        numbers = sheet.asked[several].ravel()
+        keys = as_texts(sheet.prompts[numbers])
+        found = look_up([key for key in dict.fromkeys(keys) if key])
         items: dict[Slot, list[Item]] = {slot: [] for slot, _ in slots(spec)}
-        for asked, key in zip(several, keys, strict=True):
-            answer = key if isinstance(key, Failure) else found.get(key)
-            items[index[asked.question, tuple(asked.over.items())]].append(Item(asked, answer))
+        for asked, number, key, seed in zip(
+            cycle(of_each), numbers.tolist(), keys, sheet.seeds[numbers].tolist(), strict=False
+        ):
+            answer = found.get(key) if key else sheet.failures[number]
+            items[asked.slot].append(Item(asked, answer, seed))
         yield Block(
-            stimuli.trials[start : start + TRIALS],
-            stimuli.cells[start : start + TRIALS],
-            items,
-            settings.exp.low_mass,
+            spec, stimuli.trials[several], stimuli.cells[several], items, settings.exp.low_mass
         )

@@ -5,15 +5,17 @@ The codebook is written from the same list as the tables, so that they cannot di
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from grace import scores
+from grace.errors import ConfigError
+from grace.questions import Slot
 from grace.study import ExperimentSpec, MarginalSpec, QuestionSpec, ReductionSpec
-from grace.tables.block import Block, Floats, Slot, scored
+from grace.tables.block import Block, Floats, scored
 
 
 @dataclass(frozen=True)
@@ -176,3 +178,15 @@ def _reduction_columns(reduction: ReductionSpec, question: QuestionSpec) -> list
         )
     )  # fmt: skip
     return found
+
+
+def refuse_clashes(columns: Sequence[Column]) -> None:
+    """Refuse a stimuli column whose name a column of the results has."""
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            raise ConfigError(
+                f"column {column.name} of the stimuli has the name of a column of the results; "
+                "expected another name"
+            )
+        seen.add(column.name)

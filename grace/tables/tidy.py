@@ -6,13 +6,15 @@ Of a raw answer each parsed field is one row, with the field's name in `option`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from grace.questions import Slot
 from grace.study import ExperimentSpec, Name, QuestionSpec, StudySpec
-from grace.tables.block import Block, Floats, Item, Slot, slots
+from grace.tables.block import Block, Floats, Item, slots
 from grace.tables.columns import Column
 from grace.tables.wide import FLAGS, MODEL, REPLICATE, raw_values, study_column
-from grace.types import Generation, OptionScore, OptionScores
+from grace.types import Generation, Option, OptionScore, OptionScores
 
 SCORES = (
     Column("option", "the option's name, or the field parsed from a raw answer", type="text"),
@@ -75,6 +77,10 @@ def tidy_rows(
     keys = _keys(study)
     overs = over_names(spec)
     variants = {slot: question.variants()[slot[1]] for slot, question in slots(spec)}
+    options = {
+        name: [option.option(forms=True) for option in question.options]
+        for name, question in spec.questions.items()
+    }
     for t, trial in enumerate(block.trials):
         head = {name: trial.values[name] for name in keys} | {"model": model}
         for slot, over in variants.items():
@@ -82,25 +88,29 @@ def tidy_rows(
             repeats = len(block.items[slot]) // len(block.trials)
             head |= {"question": slot[0], **dict.fromkeys(overs), **over}
             for row in range(t * repeats, (t + 1) * repeats):
-                for found in _slot_rows(block, slot, question, row):
+                for found in _slot_rows(block, slot, question, options[slot[0]], row):
                     values = head | found
                     for name, cells in table.items():
                         cells.append(values.get(name))
     return table
 
 
-def _slot_rows(block: Block, slot: Slot, question: QuestionSpec, row: int) -> list[dict[str, Any]]:
+def _slot_rows(
+    block: Block, slot: Slot, question: QuestionSpec, options: Sequence[Option], row: int
+) -> list[dict[str, Any]]:
     item = block.items[slot][row]
     flags = block.flags(slot, row)
     if question.parse is not None:
         return _raw_rows(item, question, flags)
-    return _option_rows(item, block.probs[slot][row], block.masses[slot][row], flags)
+    return _option_rows(item, options, block.probs[slot][row], block.masses[slot][row], flags)
 
 
-def _option_rows(item: Item, probs: Floats, mass: float, flags: list[str]) -> list[dict[str, Any]]:
+def _option_rows(
+    item: Item, options: Sequence[Option], probs: Floats, mass: float, flags: list[str]
+) -> list[dict[str, Any]]:
     answer = item.answer
     rows = []
-    for k, option in enumerate(item.asked.query.options):
+    for k, option in enumerate(options):
         found: dict[str, Any] = {"option": option.name, "value": option.value, "replicate": 0}
         if isinstance(answer, OptionScores):
             score = answer.options[k]

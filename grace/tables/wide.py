@@ -84,7 +84,7 @@ def _add_raw(
         table[column] = []
     for item in block.items[name, 0]:
         found = raw_values(item.answer, question)
-        found["seed"] = item.asked.query.sampling.seed if item.asked.query.sampling else None
+        found["seed"] = item.seed
         for key, column in names.items():
             table[column].append(found.get(key))
 

@@ -51,39 +51,43 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_table(stem: Path, columns: Sequence[Column], blocks: Iterable[Rows]) -> int:
-    """Write STEM.csv and STEM.parquet from blocks of columns; returns the number of rows.
+class TableWriter:
+    """Takes a table's rows block by block; see `writing`."""
+
+    def __init__(self, file: IO[str], parquet: pq.ParquetWriter, columns: Sequence[Column]) -> None:
+        self._file, self._parquet, self._columns = file, parquet, columns
+        self.count = 0  # rows so far
+
+    def add(self, block: Rows) -> None:
+        """Write a block's rows."""
+        arrays, texts = [], []
+        for column, kind in zip(self._columns, self._parquet.schema.types, strict=True):
+            values, cells = _column(column, block[column.name])
+            arrays.append(pa.array(values, type=kind))
+            texts.append(cells)
+        lines = list(map(",".join, zip(*texts, strict=True)))
+        self._file.writelines(f"{line}\n" for line in lines)
+        self._parquet.write_table(pa.Table.from_arrays(arrays, schema=self._parquet.schema))
+        self.count += len(lines)
+
+
+@contextmanager
+def writing(stem: Path, columns: Sequence[Column]) -> Iterator[TableWriter]:
+    """Write STEM.csv and STEM.parquet; they take their places when the block ends well.
 
     A missing value is an empty cell in the CSV and null in the Parquet. A text cell that a
     spreadsheet would run as a formula is escaped in the CSV with a leading apostrophe.
     """
-    csv_path, parquet_path = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
+    schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
     with (
-        replacing(csv_path) as csv_part,
-        replacing(parquet_path) as parquet_part,
+        replacing(stem.with_suffix(".csv")) as csv_part,
+        replacing(stem.with_suffix(".parquet")) as parquet_part,
         csv_part.open("w", encoding="utf-8", newline="") as file,
+        pq.ParquetWriter(parquet_part, schema, compression="zstd") as parquet,
     ):
         file.write(_line([column.name for column in columns]))
-        count = _stream(parquet_part, columns, blocks, file)
+        yield TableWriter(file, parquet, columns)
         _sync(file)
-    return count
-
-
-def _stream(parquet: Path, columns: Sequence[Column], blocks: Iterable[Rows], file: IO[str]) -> int:
-    schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
-    count = 0
-    with pq.ParquetWriter(parquet, schema, compression="zstd") as writer:
-        for block in blocks:
-            arrays, texts = [], []
-            for column, kind in zip(columns, schema.types, strict=True):
-                values, cells = _column(column, block[column.name])
-                arrays.append(pa.array(values, type=kind))
-                texts.append(cells)
-            lines = list(map(",".join, zip(*texts, strict=True)))
-            file.writelines(f"{line}\n" for line in lines)
-            count += len(lines)
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-    return count
 
 
 def _column(column: Column, values: Sequence[Any]) -> tuple[Sequence[Any], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -107,7 +107,7 @@ class LocalEngine:
         return find_room(self._config, dtype, device, self._settings)
 
     async def answer(
-        self, batches: Sequence[Sequence[Prompt]]
+        self, batches: Iterable[Sequence[Prompt]]
     ) -> AsyncIterator[Sequence[Answered]]:
         """One batch after another, computed off the event loop so that signals are heard."""
         for batch in batches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 
 from grace.engines.vllm import generate
@@ -139,7 +139,7 @@ class VllmEngine:
         ]
 
     async def answer(
-        self, batches: Sequence[Sequence[Prompt]]
+        self, batches: Iterable[Sequence[Prompt]]
     ) -> AsyncIterator[Sequence[Answered]]:
         """Many batches at a time; each one's answers together, as they arrive."""
         waiting = iter(enumerate(batches))  # taken as there is room: a run may stop early
