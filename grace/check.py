@@ -29,12 +29,15 @@ async def _check(settings: Any, console: Any) -> int:
     from grace.record import Clock
     from grace.runner import started
     from grace.sheet import make_sheet
+    from grace.shelf import Shelf
 
     few = sample(settings, ROWS)
-    async with started(few, Clock(), console) as engine:
-        sheet, _ = await make_sheet(few, engine)
-        await show_prompts(sheet, engine, console)
-        findings = await preflight(few, engine, sheet.prompts)
+    with Shelf() as shelf:
+        async with started(few, Clock(), console) as engine:
+            sheet, work, _ = await make_sheet(few, engine, shelf)
+            await show_prompts(few, sheet, shelf, engine, console)
+            prompts = shelf.get(sorted(work.numbers.tolist()))
+            findings = await preflight(few, engine, prompts)
     show(findings, console)
     return BAD_INPUT if any(finding.colour == "red" for finding in findings) else OK
 

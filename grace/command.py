@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grace.errors import ConfigError, GraceError
+from grace.no_code import refuse_file, refuse_words
 from grace.resources import shipped
+from grace.version import __version__
 
 GROUPS = ("study", "exp", "model", "engine")
 _CHOICE = re.compile(rf"^(?P<group>{'|'.join(GROUPS)})=(?P<choices>[^'\"\[\]{{}}()]+)$")
 #: vLLM has hundreds of arguments and the configuration names a few: others may be added.
 _VLLM_ARGUMENT = re.compile(r"^serve\.args\.(?P<name>[A-Za-z0-9_-]+)(?P<rest>[.=].*)$", re.S)
 _NUMBER = re.compile(r"^[0-9]+(\.[0-9]+)?$")
-
-#: By this Hydra is told to call something.
-HYDRA_CODE = ("_target_",)
 
 #: Exit codes of every command.
 OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
@@ -57,31 +56,42 @@ def search_path() -> list[str]:
     if not own.is_dir() or own.resolve() == theirs.resolve():
         return []
     for path in sorted(own.rglob("*.yaml")):
-        if any(key in path.read_text("utf-8", "replace") for key in HYDRA_CODE):
-            raise ConfigError(
-                f"{path}: configuration may not name code to run (_target_); remove it"
-            )
+        refuse_file(path, own)
         if (theirs / path.relative_to(own)).exists() and path.parent.name in GROUPS:
             raise ConfigError(
-                f"{path}: Grace has a {path.parent.name} named {path.stem} of its own; "
+                f"{path}: {path.stem} is the name of a {path.parent.name} of Grace's own; "
                 "expected another file name"
             )
     return [f"hydra.searchpath=[{_quoted(f'file://{own}')}]"]
 
 
-def refuse_words(overrides: Sequence[str]) -> None:
-    """Refuse what Hydra takes badly.
+def flags_and_settings(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a command line apart.
 
-    That is `_target_`, for Hydra would call what it names for its own parts, and a setting
-    without a name.
+    Refused are flags that are none, and those of Hydra's that take settings from elsewhere
+    (--config-dir, --experimental-rerun ...).
     """
+    program = f"python -m grace.{Path(sys.argv[0]).stem.removeprefix('grace.')}"
+    usage = f"{program} [--help] [--multirun] [--cfg job] [setting=value ...]"
+    parser = Parser(usage=usage, add_help=False, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"Grace {__version__}")
+    for flag in ("--help", "-h", "--multirun", "-m", "--run", "-r", "--resolve", "--hydra-help"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("--cfg", "-c", choices=["job", "hydra", "all"])
+    parser.add_argument("--package", "-p")
+    parser.add_argument("--info", "-i", nargs="?")
+    parser.add_argument("settings", nargs="*")
+    settings = parser.parse_intermixed_args(words).settings
+    return [word for word in words if word not in settings], settings
+
+
+def check_settings(overrides: Sequence[str]) -> None:
+    """Refuse what is no setting=value, and what would name code."""
     for override in overrides:
-        if override.lstrip("+~").startswith("="):
+        name, equals, _ = override.lstrip("+~").partition("=")
+        if not name or not (equals or override.startswith("~")):
             raise ConfigError(f"{override!r}: expected setting=value")
-        if any(key in override for key in HYDRA_CODE):
-            raise ConfigError(
-                f"{override}: configuration may not name code to run (_target_); remove it"
-            )
+    refuse_words(overrides)
 
 
 def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, Any]:
@@ -91,10 +101,7 @@ def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, 
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    refuse_words(overrides)
-    wrong = [o for o in overrides if "=" not in o]
-    if wrong:
-        raise ConfigError(f"{wrong[0]!r}: expected setting=value")
+    check_settings(overrides)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
@@ -128,8 +135,9 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
             sys.exit(INTERRUPTED)
 
     try:
-        refuse_words(sys.argv[1:])
-        sys.argv = [sys.argv[0], *quote_choices(sys.argv[1:]), *search_path()]
+        flags, settings = flags_and_settings(sys.argv[1:])
+        check_settings(settings)
+        sys.argv = [sys.argv[0], *flags, *quote_choices(settings), *search_path()]
         hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=config_name)(
             task
         )()

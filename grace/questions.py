@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,6 +102,11 @@ def ask(
             draw = draws[prompt] if exp.temperature > 0 else 0
             draws[prompt] += 1
             yield _drawn(messages, exp, prefix, seed, draw)
+
+
+def distinct(queries: Iterable[Query]) -> list[Query]:
+    """The queries, each once, in the order first asked."""
+    return list({query.key: query for query in queries}.values())
 
 
 def _scored(

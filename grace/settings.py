@@ -10,13 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grace.errors import ConfigError
+from grace.no_code import refuse_code
 from grace.study import StudySpec
 
 #: The name of the model that comes with Grace.
 BUNDLED = "smollm2-135m"
-
-#: Keys by which Hydra would be told to call something.
-CODE_KEYS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -184,19 +182,6 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(config)
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
-
-
-def refuse_code(config: Any, where: str = "") -> None:
-    """Refuse Hydra's `_target_` and its like: configuration holds values and names no code."""
-    items: Any = ()
-    if isinstance(config, Mapping):
-        items = config.items()
-    elif isinstance(config, (list, tuple)):
-        items = enumerate(config)
-    for key, value in items:
-        if key in CODE_KEYS:
-            raise ConfigError(f"{where}{key}: configuration may not name code to run; remove it")
-        refuse_code(value, f"{where}{key}.")
 
 
 def describe(error: ValidationError, where: str = "") -> str:

@@ -82,6 +82,11 @@ ARGUMENTS: list[tuple[str, str]] = [
     ("+model._target_=os.system", "may not name code"),
     ("hydra.callbacks.x._target_=os.system", "may not name code"),
     ("+model.chat_template_kwargs={_target_: os.system}", "may not name code"),
+    ("hydra.searchpath=[file:///tmp]", "may not name code"),
+    ("hydra.job_logging.handlers.file.class=os.system", "may not name code"),
+    ("+hydra.callbacks.x=1", "may not name code"),
+    ("hydra={callbacks: {}}", "may not name code"),
+    ("+study@hydra.callbacks.x=1", "may not name code"),
 ]
 
 #: URLs that are no endpoints.
@@ -140,15 +145,31 @@ def test_the_corpus_is_large_enough() -> None:
     assert len(BAD) + len(BREAKS) + len(BAD_SETTINGS) >= 40
 
 
+#: Files of a study's conf/ folder, from anyone, that would have Hydra or logging call something.
+CODE_FILES = {
+    "target": ("hydra/callbacks/bad.yaml", "bad:\n  _target_: os.system\n"),
+    "escaped": ("study/bad.yaml", '"_tar\\u0067et_": os.system\n'),
+    "package": (
+        "exp/bad.yaml",
+        "# @package hydra.job_logging\nhandlers: {x: {class: os.system}}\n",
+    ),
+    "default": ("study/bad.yaml", "defaults: [{/study@hydra.job_logging: other}]\nname: bad\n"),
+    "override": ("study/bad.yaml", "defaults: [override /hydra/job_logging: other]\n"),
+    "hydra": ("hydra/job_logging/bad.yaml", "handlers: {x: {class: os.system}}\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), CODE_FILES.values(), ids=CODE_FILES)
 def test_a_configuration_that_names_code_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "conf/hydra/callbacks/bad.yaml"
-    path.parent.mkdir(parents=True)
-    path.write_text("bad:\n  _target_: os.system\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(GraceError, match=r"bad\.yaml: configuration may not name code"):
+    assert search_path()  # the example's own conf/ is a study's
+    path = tmp_path / "conf" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    with pytest.raises(GraceError, match=r"bad\.yaml: .*configuration may not name code"):
         search_path()
     with pytest.raises(GraceError, match="may not name code"):
         refuse_words(["x._target_=y"])
@@ -187,11 +208,13 @@ def test_hostile_cells_are_text(text: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.csv"
     path.write_text(to_csv([STUDY1 | {"story_setup": f"Setup: {text} end."}]), encoding="utf-8")
     job = load_job(read_settings(compose([f"data='{path}'"])))
-    asked = ask(job.stimuli.trials, job.spec, job.settings.exp, Templates(), chat=True, seed=0)
+    queries = ask(job.stimuli.trials, job.spec, job.settings.exp, Templates(), chat=True, seed=0)
     (trial,) = job.stimuli.trials
     setup = trial.values["story_setup"]
     assert setup == "Setup: " + text.replace("; <br> '", "; '") + " end."
-    assert all(setup in one.query.messages[-1].content for one in asked)
+    asked = [query.messages[-1].content for query in queries]
+    assert len(asked) == 5
+    assert all(setup in content for content in asked)
 
 
 def test_hostile_cells_run_to_the_end(tiny: Tiny, tmp_path: Path) -> None:
@@ -217,25 +240,28 @@ def test_hostile_cells_run_to_the_end(tiny: Tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "found"),
     [
-        ["study=9"],
-        ["nonsense"],
-        ["x._target_=y"],
-        ["shard=9/3"],
-        ["exp.max_tokens=3"],
-        ["seed=[1"],
-        ["--multirun", "study=1,9"],
-        ["--no-such-flag"],
+        (["study=9"], "study/9"),
+        (["nonsense"], "'nonsense': expected setting=value"),
+        (["x._target_=y"], "may not name code"),
+        (["shard=9/3"], "expected K/N"),
+        (["exp.max_tokens=3"], "exp.max_tokens"),
+        (["seed=[1"], "seed=[1"),
+        (["--multirun", "study=1,9"], "study/9"),
+        (["--no-such-flag"], "--no-such-flag (python -m grace.run"),
+        (["study=1", "--multirun", "exp=1,9"], "exp/9"),
+        (["--cfg"], "--cfg"),
+        (["--config-dir", "."], "--config-dir"),
+        (["--experimental-rerun", "config.pickle"], "--experimental-rerun"),
     ],
 )
-def test_real_processes_say_it_in_a_sentence(words: list[str], tmp_path: Path) -> None:
+def test_real_processes_say_it_in_a_sentence(words: list[str], found: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "grace.run", *words], cwd=tmp_path, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-    assert done.returncode in ((2,) if words == ["--no-such-flag"] else (1,)), done.stderr
-    assert "Traceback" not in done.stderr
-    if words != ["--no-such-flag"]:  # there argparse says how the command is written
-        assert done.stderr.startswith("error: ")
-        assert len(done.stderr.strip().splitlines()) == 1
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert found in done.stderr

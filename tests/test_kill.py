@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -67,7 +68,8 @@ def test_twenty_kills_change_nothing(tiny: Tiny, tmp_path: Path) -> None:
             wanted = len(asked(killed)) + moments.randrange(total // KILLS + 2)
             while process.poll() is None and len(asked(killed)) <= wanted:
                 time.sleep(moments.random() * 0.01)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         output = process.communicate()[0]
         assert process.returncode == -signal.SIGKILL, f"kill {i} came too late\n{output}"
     last = noting(*words, cwd=killed)
