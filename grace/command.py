@@ -190,6 +190,11 @@ def _plain(config: Any) -> dict[str, Any]:
 def _first_lines(error: Exception) -> str:
     """What Hydra says, in a sentence: two lines, and the choices where it lists them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("See https://")]
+    if unknown := re.match("Could not override '(.+)'", lines[0] if lines else ""):
+        return f"{unknown[1]}: no such setting with these choices of {', '.join(GROUPS)}"
+    if word := getattr(error, "override", None):  # that it could not read
+        return f"{word!r}: expected setting=value; {lines[-1]}"
     if len(lines) > 2 and lines[1].endswith(":"):
         choices = itertools.takewhile(lambda line: not line.startswith("Config search"), lines[2:])
         return f"{lines[0]}. {lines[1]} {', '.join(choices)}"

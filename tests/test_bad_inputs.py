@@ -44,12 +44,14 @@ ARGUMENTS: list[tuple[str, str]] = [
     ("engine.dtype=float8", "engine.dtype='float8'"),
     ("+engine.gpu=3", "engine.gpu: no such setting"),
     ("+exp.temprature=1", "exp.temprature: no such setting"),
-    ("exp.temperature=hot", "exp.temperature"),
-    ("exp.top_p=0", "exp.top_p=0"),
-    ("exp.top_p=1.5", "exp.top_p=1.5"),
-    ("exp.max_tokens=0", "exp.max_tokens=0"),
-    ("exp.replicates=0", "exp.replicates=0"),
-    ("exp.replicates=1.5", "exp.replicates=1.5"),
+    ("exp.temprature=1", "exp.temprature: no such setting"),
+    ("exp.temperature=1", "exp.temperature: no such setting with these choices"),  # of exp=2
+    ("exp=1 exp.temperature=hot", "exp.temperature"),
+    ("exp=1 exp.top_p=0", "exp.top_p=0"),
+    ("exp=1 exp.top_p=1.5", "exp.top_p=1.5"),
+    ("exp=1 exp.max_tokens=0", "exp.max_tokens=0"),
+    ("exp=1 exp.replicates=0", "exp.replicates=0"),
+    ("exp=1 exp.replicates=1.5", "exp.replicates=1.5"),
     ("exp.name=9", "exp.name=9"),
     ("exp.prior=perhaps", "exp.prior='perhaps'"),
     ("seed=-1", "seed=-1"),
@@ -121,7 +123,8 @@ def test_bad_arguments(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     base = [] if word.startswith("model=") else [f"model.path={tiny('llama-byte')}"]
-    assert found in refusal([*base, word])
+    words = word.split(" ") if word.startswith("exp=1 ") else [word]
+    assert found in refusal([*base, *words])
     assert not list(tmp_path.rglob("*.csv"))
 
 
@@ -190,6 +193,18 @@ def test_a_damaged_manifest_is_named(
                 assert "manifest" in command(str(folder), module=module, cwd=tmp_path, code=1)
 
 
+@pytest.mark.parametrize("column", ["model", "flags", "state0_prob_10", "logprob"])
+def test_a_column_with_the_name_of_a_result_is_refused_at_once(column: str, tmp_path: Path) -> None:
+    path = tmp_path / "stimuli.csv"
+    path.write_text(to_csv([STUDY1 | {column: "x"}]), encoding="utf-8")
+    settings = read_settings(compose([f"data='{path}'"]))
+    if column == "logprob":  # of the tidy table, in which this column of the stimuli is not
+        load_job(settings)
+        return
+    with pytest.raises(GraceError, match=f"column {column} of the stimuli has the name of"):
+        load_job(settings)
+
+
 HOSTILE = {
     "jinja": "{{ 7 * 7 }} {% for x in range(10**9) %}{{ cycler.__init__.__globals__ }}{% endfor %}",
     "control": "bell \x07 escape \x1b[31m backspace \x08 vertical \x0b unit \x1f delete \x7f",
@@ -246,7 +261,7 @@ def test_hostile_cells_run_to_the_end(tiny: Tiny, tmp_path: Path) -> None:
         (["nonsense"], "'nonsense': expected setting=value"),
         (["x._target_=y"], "may not name code"),
         (["shard=9/3"], "expected K/N"),
-        (["exp.max_tokens=3"], "exp.max_tokens"),
+        (["exp.max_token=3"], "exp.max_token: no such setting"),
         (["seed=[1"], "seed=[1"),
         (["--multirun", "study=1,9"], "study/9"),
         (["--no-such-flag"], "--no-such-flag (python -m grace.run"),

@@ -48,9 +48,7 @@ def forecast(
     return Forecast(requests, sent, cached, generated)
 
 
-def _hits(
-    ids: tuple[int, ...], forced: tuple[int | None, ...], seen: set[int], block: int
-) -> int:
+def _hits(ids: tuple[int, ...], forced: tuple[int | None, ...], seen: set[int], block: int) -> int:
     """Tokens of `ids` that are in the cache, which then holds the whole sequence."""
     hits, unbroken, key = 0, True, 0
     whole = (*ids, *forced)
