@@ -14,8 +14,7 @@ from grace.errors import ConfigError
 from grace.results import load
 from grace.stats.outcomes import derive
 from grace.study import ExperimentSpec, StudySpec
-from grace.tables.build import refuse_clashes
-from grace.tables.columns import Column
+from grace.tables.columns import Column, refuse_clashes
 from grace.tables.wide import FLAGS, MODEL, raw_questions
 
 #: Columns of a raw answer that are no outcome. Its seed tells one draw from another.

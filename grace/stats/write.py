@@ -12,7 +12,7 @@ from grace.errors import GraceError
 from grace.stats.models import MixedModel, suggested
 from grace.stats.r_script import r_script
 from grace.stats.rows import Rows
-from grace.tables.write import codebook, write_json, write_table, write_text
+from grace.tables.write import codebook, write_json, write_text, writing
 
 #: What every analysis of these data must keep in mind; written into each file that is read.
 CAUTION = (
@@ -29,7 +29,8 @@ def write_stats(folder: Path, rows: Rows) -> list[Path]:
     except OSError as error:
         raise GraceError(f"{folder}: cannot be made ({error.strerror})") from error
     models = suggested(rows)
-    write_table(folder / "stats", rows.columns, [_values(rows.frame)])
+    with writing(folder / "stats", rows.columns) as table:
+        table.add(_values(rows.frame))
     title = f"{rows.title}: data for mixed models"
     write_json(
         folder / "stats_codebook.json",
