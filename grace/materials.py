@@ -11,17 +11,17 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from math import lcm
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from grace.errors import ConfigError, GraceError
+from grace.command import OK, Parser, plain_main
+from grace.errors import ConfigError
 from grace.resources import shipped
 from grace.stories import STUDIES, Materials
 
@@ -70,16 +70,12 @@ def balance(materials: Materials, participants: int, seed: int) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    try:
-        options = _parser().parse_args(arguments)
-        for study in STUDIES if options.study == "all" else [options.study]:
-            print(_make(study, options))
-    except GraceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def build_stimuli(words: Sequence[str]) -> int:
+    """Write or compare the CSV files of the studies; returns the exit code."""
+    options = _parser().parse_args(words)
+    for study in STUDIES if options.study == "all" else [options.study]:
+        print(_make(study, options))
+    return OK
 
 
 def _make(study: str, options: argparse.Namespace) -> str:
@@ -144,16 +140,9 @@ def _first_problem(error: ValidationError, content: Any) -> str:
     return f"{place}: {found}{message}"
 
 
-class _Parser(argparse.ArgumentParser):
-    """A wrong argument is a user's error like all others: one sentence, exit code 1."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message)
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     own = shipped("data") / "materials"
-    parser = _Parser(prog="python -m grace.materials", description="Build the stimuli files.")
+    parser = Parser(prog="python -m grace.materials", description="Build the stimuli files.")
     add = parser.add_argument
     add("--study", choices=[*STUDIES, "all"], default="all", help="which to build (all)")
     add(
@@ -182,4 +171,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    plain_main(build_stimuli)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grace.counterbalance import assignments, orders, trials
-from grace.materials import main, read
+from grace.materials import build_stimuli, read
 from grace.stories import STUDIES, Materials
 
 DATA = Path(__file__).parents[1] / "data"
@@ -60,7 +60,7 @@ def by_participant(study: str) -> list[list[dict[str, str]]]:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_builder_reproduces_the_checked_in_files(study, tmp_path):
-    assert main(["--study", study, "--output", str(tmp_path)]) == 0
+    assert build_stimuli(["--study", study, "--output", str(tmp_path)]) == 0
     built = (tmp_path / f"study{study}.csv").read_bytes()
     assert built == (DATA / f"study{study}.csv").read_bytes()
     assert b"\r" not in built
@@ -254,7 +254,7 @@ def test_more_participants_leave_the_first_lists_alone(items, conditions, few, m
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_another_seed_gives_another_order_and_the_same_balance(study, tmp_path):
-    assert main(["--study", study, "--output", str(tmp_path), "--seed", "99"]) == 0
+    assert build_stimuli(["--study", study, "--output", str(tmp_path), "--seed", "99"]) == 0
     with (tmp_path / f"study{study}.csv").open(encoding="utf-8", newline="") as file:
         other = list(csv.DictReader(file))
     ours = rows(study)
