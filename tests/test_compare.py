@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 
 import grace
+from grace.compare import compare_command
 from grace.comparison.design import STUDY1, STUDY2, UTTERANCES, WORDS
 from grace.comparison.humans import people
+from grace.errors import GraceError
 from tests.test_run import model, run
 
 Tiny = Callable[[str], Path]
@@ -27,11 +29,8 @@ METRICS = {"1": ("rmse", "r", "tvd", "emd"), "2": ("r", "tvd", "jsd", "loglik", 
 def runs(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of four runs: outputs/<study>/<exp>/tiny."""
     folder = tmp_path_factory.mktemp("runs")
-    settings = model(tiny("llama-byte"))
-    run("study=1", "exp=2", "pilot=48", *settings, cwd=folder)
-    run("study=2", "exp=2", "pilot=144", *settings, cwd=folder)
-    raw = ["exp=1", "exp.max_tokens=2", "pilot=48"]  # what it says does not matter here
-    run("--multirun", "study=1,2", *raw, *settings, cwd=folder)
+    few = ["pilot=72", "++exp.max_tokens=2"]  # what it says in raw answers does not matter here
+    run("--multirun", "study=1,2", "exp=1,2", *few, *model(tiny("llama-byte")), cwd=folder)
     return folder / "outputs"
 
 
@@ -222,8 +221,8 @@ def test_raw_answers_are_compared_as_proportions(copy) -> None:
         for name in UTTERANCES:
             share = shares.loc[cell, name] if name in shares else 0
             assert table.loc[cell, f"model_{name}"] == pytest.approx(share)
-    assert (found["n_answers"], found["n_missing"]) == (40, 8)
-    assert any("8 of 48 trials have no readable answer" in w for w in found["warnings"])
+    assert (found["n_answers"], found["n_missing"]) == (60, 12)
+    assert any("12 of 72 trials have no readable answer" in w for w in found["warnings"])
     assert not found["deterministic"]
     assert "participants" in found["intervals_over"]
 
@@ -266,11 +265,11 @@ def test_answers_that_failed_are_missing_and_counted(copy, tmp_path: Path) -> No
     output = " ".join(compare(folder, "bootstrap=200", cwd=tmp_path).split())
     found = json.loads((folder / "comparison.json").read_text("utf-8"))
     assert found["n_cells"] == 11
-    assert found["n_missing"] == 12
-    assert "12 of 144 trials have no answer and are left out" in output
+    assert found["n_missing"] == 6
+    assert "6 of 72 trials have no answer and are left out" in output
     assert "utterance: 1 of 12 cells have no answers" in output
     row = cells(folder, "utterance").set_index(["goal", "state"]).loc[("kind", 0)]
-    assert row["n_missing"] == 12
+    assert row["n_missing"] == 6
     assert math.isnan(row["model_was_bad"])
     assert math.isnan(row["tvd"])
 
@@ -283,7 +282,7 @@ def test_a_model_that_cannot_be_read_has_no_numbers(copy, tmp_path: Path) -> Non
     assert found["r"]["value"] is None
     assert found["r"]["why"] == "there are no answers"
     assert found["loglik"]["value"] is None
-    assert found["n_missing"] == 48
+    assert found["n_missing"] == 72
 
 
 def test_several_runs_stand_together(copy, tmp_path: Path) -> None:
@@ -331,14 +330,19 @@ BAD: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(("words", "message"), BAD)
-def test_what_cannot_be_compared_is_one_sentence(
-    words: list[str], message: str, runs: Path, tmp_path: Path
+def test_what_cannot_be_compared_is_refused(
+    words: list[str], message: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     folder = str(runs / "2/2/tiny")
-    given = [word.format(run=folder) for word in words]
-    output = compare(*given, cwd=tmp_path, code=1)
-    assert message.format(run=folder) in output
-    assert output.count("\n") == 1
+    with pytest.raises(GraceError) as caught:
+        compare_command([word.format(run=folder) for word in words])
+    assert message.format(run=folder) in str(caught.value)
+
+
+def test_a_refusal_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    output = compare("nowhere", cwd=tmp_path, code=1)
+    assert output == "error: nowhere: no manifest.json; expected the folder of a run\n"
 
 
 def test_runs_of_both_studies_have_no_common_people(runs: Path, tmp_path: Path) -> None:
