@@ -1,0 +1,41 @@
+"""Several runs: which belong together, what each is called, and where what is made of them goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from grace.errors import ConfigError
+from grace.figures.view import View
+
+
+def alike(views: Sequence[View]) -> dict[str, list[View]]:
+    """Runs that are compared with the same people, by study."""
+    found: dict[str, list[View]] = {}
+    for view in views:
+        if not isinstance(view.compared, str):
+            found.setdefault(view.compared.study, []).append(view)
+    return found
+
+
+def names(views: Sequence[View]) -> list[str]:
+    """A name for each run: its model's, with study, experiment and folder where it needs them."""
+    candidates = (
+        [view.label for view in views],
+        [f"{_experiment(view)}-{view.label}" for view in views],
+        [f"{_experiment(view)}-{view.label}-{i}" for i, view in enumerate(views, 1)],
+    )
+    return next(found for found in candidates if max(Counter(found).values(), default=1) == 1)
+
+
+def shared_folder(views: Sequence[View]) -> Path:
+    """The folder that all of several runs are in; ConfigError where there is none."""
+    parents = {view.run.path.resolve().parent for view in views}
+    if len(parents) > 1:
+        raise ConfigError("the runs are in several folders; expected output=DIR")
+    return parents.pop()
+
+
+def _experiment(view: View) -> str:
+    return f"study{view.settings.study.name}-exp{view.settings.exp.name}"

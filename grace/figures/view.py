@@ -1,0 +1,110 @@
+"""What figures and report are made from: a run, its settings, and its comparison with people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from grace.differences import manifest_of
+from grace.errors import GraceError
+from grace.questions import experiment
+from grace.results import Run, load
+from grace.settings import Settings, read_settings
+from grace.study import ExperimentSpec, QuestionSpec
+
+if TYPE_CHECKING:
+    from grace.comparison.compare import Comparison
+    from grace.comparison.measure import Measured
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class View:
+    """A run with all that is said about it, each part read or computed when first wanted."""
+
+    run: Run
+    manifest: dict[str, Any]
+    settings: Settings
+
+    @property
+    def label(self) -> str:
+        """The model's name, with the run's tag."""
+        tag = f"-{self.settings.tag}" if self.settings.tag else ""
+        return f"{self.settings.model.name}{tag}{self.settings.shard_ending}"
+
+    @cached_property
+    def spec(self) -> ExperimentSpec:
+        """The questions that were asked."""
+        return experiment(self.settings.study, self.settings.exp)
+
+    @property
+    def factors(self) -> list[str]:
+        """The columns of the design."""
+        return list(self.settings.study.factors)
+
+    @cached_property
+    def compared(self) -> Comparison | str:
+        """The comparison with people, or why there is none."""
+        from grace.comparison.compare import compare
+        from grace.comparison.humans import people
+        from grace.comparison.runs import read_run
+
+        try:
+            answers = read_run(self.run.path)
+            return compare(answers, people(answers.design.study))
+        except GraceError as error:
+            return str(error)
+
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison with people; GraceError where there is none."""
+        if isinstance(self.compared, str):
+            raise GraceError(self.compared)
+        return self.compared
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """The cells of the design that the run has, in order: a column a factor, and `rows`."""
+        counts = self.run.trials.groupby(self.factors, sort=True).size()
+        return counts.rename("rows").reset_index()
+
+    def scored(self) -> dict[str, QuestionSpec]:
+        """The questions with options."""
+        return {name: q for name, q in self.spec.questions.items() if q.options}
+
+    def raw(self) -> dict[str, QuestionSpec]:
+        """The questions answered in free text."""
+        return {name: q for name, q in self.spec.questions.items() if q.parse is not None}
+
+    def answers(self, *columns: str) -> pd.DataFrame:
+        """Columns of the tidy table, without reading the others."""
+        path = self.run.path / "responses.parquet"
+        frame: pd.DataFrame = pq.read_table(path, columns=list(columns)).to_pandas()
+        return frame
+
+
+def view(run: View | Run | str | Path) -> View:
+    """The run in a folder; GraceError where there is none, or it was never finished."""
+    if isinstance(run, View):
+        return run
+    folder = run.path if isinstance(run, Run) else Path(run)
+    manifest = manifest_of(folder)
+    return View(load(folder), manifest, read_settings(manifest["settings"]))
+
+
+def measured(comparison: Comparison, reading: str | None = None) -> Measured:
+    """All trials in one reading, the first where none is named; GraceError for an unknown one."""
+    from grace.comparison.measure import ALL
+
+    readings = {one.reading.name: one for one in comparison.measured if one.trials == ALL}
+    if reading is not None and reading not in readings:
+        raise GraceError(f"reading={reading!r}: expected one of {', '.join(readings)}")
+    return comparison.main if reading is None else readings[reading]

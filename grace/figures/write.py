@@ -1,0 +1,68 @@
+"""Figures as files: SVG and PDF for print, PNG for slides."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grace.errors import GraceError
+from grace.figures.catalogue import Plot
+from grace.figures.style import styled
+from grace.figures.view import View
+from grace.tables.write import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "pdf", "png")
+#: Nothing of when and where: the same run gives the same file.
+_METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+
+
+def write_figures(
+    view: View, folder: Path, found: Iterable[Plot], style: str | Path | None = None
+) -> Iterator[Path]:
+    """Draw each and write it in every format; the paths, as they are written."""
+    for plot in found:
+        yield from save_all(plot.draw(view, style=style), folder, plot.name, style)
+
+
+def save_all(
+    figure: Figure, folder: Path, name: str, style: str | Path | None = None
+) -> Iterator[Path]:
+    """Write one figure in every format."""
+    make_folder(folder)
+    for kind in FORMATS:
+        yield save(figure, folder / f"{name}.{kind}", style)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder; GraceError where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GraceError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
+def save(figure: Figure, path: str | Path, style: str | Path | None = None) -> Path:
+    """Write a figure in the format its name ends in, moved into place when whole."""
+    path = Path(path)
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise GraceError(f"{path}: expected a name that ends in .{', .'.join(FORMATS)}")
+    content = as_bytes(figure, kind, style)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+    return path
+
+
+def as_bytes(figure: Figure, kind: str, style: str | Path | None = None) -> bytes:
+    """The figure as the content of a file."""
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with styled(style), mpl.rc_context({"svg.hashsalt": "grace"}):
+        figure.savefig(content, format=kind, metadata=_METADATA[kind])
+    return content.getvalue()
