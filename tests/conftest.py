@@ -11,6 +11,7 @@ import pytest
 ORIGINAL = Path(
     os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original")
 )
+HUMAN = Path(os.environ.get("GRACE_HUMAN", Path(__file__).parents[2] / "shared/data/human"))
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,11 @@ def original() -> Path:
     if not (ORIGINAL / "study1.csv").is_file():
         pytest.skip("the original stimuli are not here")
     return ORIGINAL
+
+
+@pytest.fixture
+def human() -> Path:
+    """People's participant-level files of study 2, which are not ours to ship."""
+    if not (HUMAN / "speaker_production.csv").is_file():
+        pytest.skip("the participant-level files are not here")
+    return HUMAN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,6 @@ from grace.comparison.study1 import METRICS as METRICS1
 from grace.comparison.study1 import noise_floor
 from grace.comparison.study2 import METRICS as METRICS2
 from grace.errors import GraceError
-
-HUMAN = Path(os.environ.get("GRACE_HUMAN", Path(__file__).parents[2] / "shared/data/human"))
 
 #: Goodman & Stuhlmüller (2013): word, access, trials, means and standard errors in percent.
 BETS = [
@@ -49,13 +46,6 @@ def counts(text: str) -> np.ndarray:
     return np.array(
         [cell.split() for cell in text.replace("\n", "|").split("|") if cell.strip()], float
     )
-
-
-@pytest.fixture
-def human() -> Path:
-    if not (HUMAN / "speaker_production.csv").is_file():
-        pytest.skip("the participant-level files are not here")
-    return HUMAN
 
 
 def test_the_bets_are_the_published_ones() -> None:

@@ -114,23 +114,30 @@ def settled(answers: Answers) -> Answers:
     many would make an interval as narrow as one likes.
     """
     values = answers.readings[0].values
-    kept = there(values)
-    items = answers.items or ("",) * len(kept)
-    rows = [
-        (int(cell), item, row.tobytes())
-        for cell, item, row, keep in zip(answers.cells, items, values, kept, strict=True)
-        if keep
-    ]
-    prompts, different = len({row[:2] for row in rows}), len(set(rows))
-    same = answers.participants is not None and len(rows) > prompts == different
-    if not rows or not (answers.deterministic or same):
+    kept = np.flatnonzero(there(values))
+    items = answers.items or ("",) * len(values)
+    rows = [(int(answers.cells[i]), items[i], values[i].tobytes()) for i in kept]
+    if not rows or not (answers.deterministic or _same(answers, kept, rows)):
         return answers
     people = f" ({len(set(answers.participants))} participants)" if answers.participants else ""
     over = f"intervals are over {len(set(items))} items" if answers.items else "no items are named"
     return replace(answers, deterministic=True).warn(
-        f"a prompt is always answered the same: {len(rows)} trials{people} are {different} "
+        f"a prompt is always answered the same: {len(rows)} trials{people} are {len(set(rows))} "
         f"different answers; {over}, participants count for nothing"
     )
+
+
+def _same(answers: Answers, kept: Ints, rows: Sequence[tuple[int, str, bytes]]) -> bool:
+    """Whether participants repeat each other, cell by cell and item by item, or altogether."""
+    if answers.participants is None:
+        return False
+    if len(rows) > len({row[:2] for row in rows}) == len(set(rows)):
+        return True
+    own: dict[str, set[tuple[int, str, bytes]]] = {}
+    for i, row in zip(kept, rows, strict=True):
+        own.setdefault(answers.participants[i], set()).add(row)
+    first, *others = own.values()
+    return bool(others) and all(other == first for other in others)
 
 
 def _codes(labels: tuple[str, ...] | None, kept: NDArray[np.bool_]) -> Ints | None:

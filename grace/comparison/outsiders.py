@@ -157,7 +157,9 @@ def _numbers(table: Table) -> tuple[Floats, bool, str]:
     if count is not None:
         numbers = np.array(table.numbers(count, 0, np.inf))
         for i in np.flatnonzero(numbers != np.round(numbers)):
-            raise table.wrong(int(i), count, numbers[i], "expected a whole number of answers")
+            raise table.wrong(
+                int(i), count, float(numbers[i]), "expected a whole number of answers"
+            )
         instead = f", {prob} is not read" if prob else ""
         return numbers, True, f"{count} is read as numbers of answers{instead}"
     if prob is not None:
