@@ -89,7 +89,9 @@ def assert_close(found: NodeLogprobs, wanted: NodeLogprobs) -> None:
 
 @pytest.mark.parametrize("family", ["llama-byte", "gemma-piece", "opt-base", "granite-byte"])
 @given(
-    plan=prompt_lists, in_pass=st.sampled_from([3, 50, 1024]), in_batch=st.sampled_from([1, 40, 200])
+    plan=prompt_lists,
+    in_pass=st.sampled_from([3, 50, 1024]),
+    in_batch=st.sampled_from([1, 40, 200]),
 )
 @settings(max_examples=8, deadline=None)
 def test_any_plan_cut_in_any_way_gives_what_sequences_give(
@@ -156,9 +158,7 @@ def test_a_batch_has_the_same_last_digits_whatever_was_computed_before(
     _, reader = load(tiny("llama-byte"))
     assert reader.packed
     trunk = tuple(range(5, 105))
-    prompts = [
-        make_prompt((*trunk, 5 + i, *range(5, 60 + i)), [(9, 8), (7,)]) for i in range(8)
-    ]
+    prompts = [make_prompt((*trunk, 5 + i, *range(5, 60 + i)), [(9, 8), (7,)]) for i in range(8)]
     batches = cut_batches(prompts, 150, 1)
     assert len(batches) > 3
     assert all(batch.trunk for batch in batches)
