@@ -21,7 +21,7 @@ if (all(c("hearts", "goal_type") %in% names(d)))
   d$goal_type <- relevel(d$goal_type, ref = "informative")
 
 # Exact 0 and 1 have no logit and no beta density: where a value is as near as {edge}, all move a
-# little towards 1/2, to (y (n - 1) + 1/2) / n (Smithson & Verkuilen 2006, Psych. Methods 11, 54–71).
+# little towards 1/2, to (y (n - 1) + 1/2) / n (Smithson & Verkuilen 2006, Psych. Methods 11:54).
 squeeze <- function(y) {{
   n <- sum(!is.na(y))
   if (any(y < {edge} | y > 1 - {edge}, na.rm = TRUE)) (y * (n - 1) + 0.5) / n else y
