@@ -191,7 +191,7 @@ def _fixed_rank(model: MixedModel, frame: pd.DataFrame, n_models: int) -> tuple[
     """How many fixed effects the formula has, and how many these rows can tell apart."""
     names = [model.main, *model.others, *(["model"] if 1 < n_models < FEWEST_LEVELS else [])]
     if any(frame[name].nunique() < 2 for name in names):
-        return 2, 1
+        return 2, 1  # a condition of one level has no effect to tell from the intercept
     with _quiet():
         from formulae import design_matrices
 
