@@ -44,3 +44,14 @@ def human() -> Path:
     if not (HUMAN / "speaker_production.csv").is_file():
         pytest.skip("the participant-level files are not here")
     return HUMAN
+
+
+@pytest.fixture(scope="session")
+def four_runs(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of each study and experiment: <study>/<exp>/tiny."""
+    from tests.test_run import model, run
+
+    folder = tmp_path_factory.mktemp("runs")
+    few = ["pilot=72", "++exp.max_tokens=2"]  # what it says in raw answers does not matter
+    run("--multirun", "study=1,2", "exp=1,2", *few, *model(tiny("llama-byte")), cwd=folder)
+    return folder / "outputs"

@@ -18,28 +18,17 @@ from grace.compare import compare_command
 from grace.comparison.design import STUDY1, STUDY2, UTTERANCES, WORDS
 from grace.comparison.humans import people
 from grace.errors import GraceError
-from tests.test_run import model, run
-
-Tiny = Callable[[str], Path]
+from tests.test_run import run
 
 METRICS = {"1": ("rmse", "r", "tvd", "emd"), "2": ("r", "tvd", "jsd", "loglik", "p_negation")}
 
 
-@pytest.fixture(scope="module")
-def runs(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of four runs: outputs/<study>/<exp>/tiny."""
-    folder = tmp_path_factory.mktemp("runs")
-    few = ["pilot=72", "++exp.max_tokens=2"]  # what it says in raw answers does not matter here
-    run("--multirun", "study=1,2", "exp=1,2", *few, *model(tiny("llama-byte")), cwd=folder)
-    return folder / "outputs"
-
-
 @pytest.fixture
-def copy(runs: Path, tmp_path: Path) -> Callable[[str], Path]:
+def copy(four_runs: Path, tmp_path: Path) -> Callable[[str], Path]:
     """A run's folder that a test may change."""
 
     def made(name: str) -> Path:
-        return Path(shutil.copytree(runs / name / "tiny", tmp_path / name / "tiny"))
+        return Path(shutil.copytree(four_runs / name / "tiny", tmp_path / name / "tiny"))
 
     return made
 
@@ -331,10 +320,10 @@ BAD: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("words", "message"), BAD)
 def test_what_cannot_be_compared_is_refused(
-    words: list[str], message: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], message: str, four_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = str(runs / "2/2/tiny")
+    folder = str(four_runs / "2/2/tiny")
     with pytest.raises(GraceError) as caught:
         compare_command([word.format(run=folder) for word in words])
     assert message.format(run=folder) in str(caught.value)
@@ -345,9 +334,9 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert output == "error: nowhere: no manifest.json; expected the folder of a run\n"
 
 
-def test_runs_of_both_studies_have_no_common_people(runs: Path, tmp_path: Path) -> None:
+def test_runs_of_both_studies_have_no_common_people(four_runs: Path, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("a\n1\n", encoding="utf-8")
-    folders = [runs / "1/2/tiny", runs / "2/2/tiny"]
+    folders = [four_runs / "1/2/tiny", four_runs / "2/2/tiny"]
     output = compare(*folders, "human=people.csv", cwd=tmp_path, code=1)
     assert "expected runs of one study, found both" in output
 
