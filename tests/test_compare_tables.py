@@ -159,6 +159,32 @@ def test_bets_measured_against_themselves(tmp_path: Path) -> None:
         assert "filtered" not in found
 
 
+def test_bets_that_are_missing_or_do_not_add_up_are_counted(tmp_path: Path) -> None:
+    table = bets()
+    twice = table.assign(**{f"p_{k}": table[f"p_{k}"] * 0.5 for k in range(4)})
+    lost = table.assign(p_2=np.nan, knowledge="")
+    nothing = table.assign(p_0=0, p_1=0, p_2=0, p_3=0)
+    found = measured(pd.concat([table, twice, lost, nothing]), tmp_path)
+    assert found["rmse"]["value"] == pytest.approx(0, abs=1e-9)
+    assert (found["n_answers"], found["n_missing"]) == (12, 12)
+    warnings = " ".join(found["warnings"])
+    assert "12 of 24 rows have an empty share, or zeros only: missing" in warnings
+    assert "6 rows do not sum to 100 ± 1; they are normalised" in warnings
+
+
+def test_a_table_without_any_share_has_no_numbers(tmp_path: Path) -> None:
+    found = measured(bets().assign(p_0="", p_1="", p_2="", p_3=""), tmp_path)
+    assert found["rmse"]["value"] is None
+    assert found["rmse"]["why"] == "there are no answers"
+    assert found["n_missing"] == 6
+
+
+def test_names_that_a_spreadsheet_would_run_are_escaped(tmp_path: Path) -> None:
+    table = production().assign(model="=1+1")
+    measured(table, tmp_path, output=tmp_path / "out")
+    assert set(pd.read_csv(tmp_path / "out/comparison.csv")["model"]) == {"'=1+1"}
+
+
 def test_bets_by_story_have_intervals_and_a_filter(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = [
@@ -296,8 +322,8 @@ BAD: list[tuple[str, str]] = [
         "row 2, column s",
     ),
     ("item," + TWO.format("count") + ",both,1,was bad,1\n", "column item: found ''"),
-    (ONE + "one,1,10,20,30,30\n", "found 90.0, expected shares that sum to 1, or percentages"),
-    (ONE + "one,1,0,0,0,1\none,2,0,0,0,100\n", "row 2, column p_0 + p_1 + p_2 + p_3: found 100.0"),
+    (ONE + "one,1,0,0,0,1\none,2,0,0,0,100\n", "row 1, column p_0 + p_1 + p_2 + p_3: found 1.0"),
+    (ONE + "one,1,0,0,0,120\n", "column p_3: found '120', expected a number from 0 to 100"),
     (ONE + "three,2,0,0,0,1\n", "column word + access: found 'three + 2'"),
     (ONE + "one,4,0,0,0,1\n", "column access: found '4', expected 1, 2 or 3"),
     (ONE + "one,1,0,0,0,x\n", "column p_3: found 'x', expected a number from 0 to 100"),

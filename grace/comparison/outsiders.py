@@ -7,6 +7,7 @@ workerid …), model, and in study 1 knowledge. The people's own file of study 2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,8 @@ PROB = ("prob", "probability", "proportion")
 #: Sums of a distribution's shares that are taken for fractions, and for percentages: eight
 #: shares rounded to two decimals may be off by 0.04.
 FRACTIONS, PERCENT = (0.95, 1.05), (95.0, 105.0)
+#: Rows of study 1 whose sum is off by more than this share are counted.
+OFF = 0.01
 
 
 def read_results(path: Path, study: str | None) -> list[Answers]:
@@ -67,8 +70,8 @@ def _bets(table: Table, label: str) -> Answers:
     """Study 1: a row a distribution over the four states."""
     cells = cells_of(table, STUDY1, (WORD, ACCESS))
     columns = [table.need(bet, f"the share of state {k}") for k, bet in enumerate(BETS)]
-    shares = np.column_stack([table.numbers(column, 0, 100) for column in columns])
-    whole, said = _unit(table, columns, shares)
+    shares = np.column_stack([table.numbers(c, 0, 100, blank=True) for c in columns])
+    whole, notes = _unit(table, columns, shares)
     knowledge = table.find(KNOWLEDGE)
     known = None if knowledge is None else _knowledge(table, knowledge, whole)
     items = table.labels(ITEM)
@@ -83,37 +86,44 @@ def _bets(table: Table, label: str) -> Answers:
         items=items,
         participants=table.labels(PARTICIPANT),
         knowledge=known,
-        warnings=(said,),
+        warnings=tuple(notes),
     )
 
 
-def _unit(table: Table, columns: Sequence[str], shares: Floats) -> tuple[float, str]:
-    """What a row's shares sum to, 1 or 100; StimuliError where neither or both are found."""
+def _unit(table: Table, columns: Sequence[str], shares: Floats) -> tuple[float, list[str]]:
+    """What a row's shares should sum to, 1 or 100, and what to say of the rows.
+
+    A share above 1 is no fraction, so the file is of percentages; a row of it without such a
+    share might be either, and is refused.
+    """
+    names = ", ".join(columns)
+    whole, unit = (100.0, "percentages") if np.nanmax(shares, initial=0.0) > 1 else (1, "fractions")
     sums = shares.sum(axis=1)
-    fraction, percent = _within(sums, FRACTIONS), _within(sums, PERCENT)
-    expected = "expected shares that sum to 1, or percentages that sum to 100"
-    neither = ~fraction & ~percent
-    mixed = fraction != fraction[0]
-    for wrong, more in (
-        (neither, ""),
-        (mixed, f", the same in all rows: row {table.places[0]} sums to {sums[0]:g}"),
-    ):
-        if wrong.any():
-            i = int(np.flatnonzero(wrong)[0])
-            found = round(float(sums[i]), 4)
-            raise table.wrong(i, " + ".join(columns), found, expected + more)
-    if percent.any():
-        return 100.0, f"{', '.join(columns)} are read as percentages: rows sum to about 100"
-    return 1.0, f"{', '.join(columns)} are read as fractions: rows sum to about 1"
+    if whole > 1:
+        for i in np.flatnonzero((np.nanmax(shares, axis=1, initial=0.0) <= 1) & (sums > 0)):
+            raise table.wrong(
+                int(i),
+                " + ".join(columns),
+                round(float(sums[i]), 4),
+                "as the sum: expected percentages, as in other rows, and not fractions",
+            )
+    notes = [f"{names} are read as {unit}"]
+    missing = int((~(sums > 0)).sum())
+    if missing:
+        notes.append(f"{missing} of {len(sums)} rows have an empty share, or zeros only: missing")
+    off = int(((sums > 0) & (np.abs(sums / whole - 1) > OFF)).sum())
+    if off:
+        notes.append(f"{off} rows do not sum to {whole:g} ± {OFF * whole:g}; they are normalised")
+    return whole, notes
 
 
 def _knowledge(table: Table, column: str, whole: float) -> Floats:
-    """Probability of “yes”: in the unit of the shares, or yes and no."""
-    words = {"yes": 1.0, "no": 0.0}
-    texts = table.texts(column)
-    if all(text.lower() in words for text in texts):
-        return np.array([words[text.lower()] for text in texts])
-    return np.array(table.numbers(column, 0, whole)) / whole
+    """Probability of “yes”: in the unit of the shares, or yes and no; NaN where it is empty."""
+    words = {"yes": 1.0, "no": 0.0, "": math.nan}
+    texts = [text.lower() for text in table.texts(column)]
+    if all(text in words for text in texts):
+        return np.array([words[text] for text in texts])
+    return np.array(table.numbers(column, 0, whole, blank=True)) / whole
 
 
 def _utterances(table: Table, label: str) -> Answers:

@@ -17,8 +17,8 @@ from grace.comparison.design import (
     DESIGNS,
     STUDY1,
     UTTERANCES,
-    WORDS,
     Design,
+    word_of,
 )
 from grace.differences import manifest_of
 from grace.errors import GraceError
@@ -119,7 +119,8 @@ def _cells(folder: Path, design: Design, table: pd.DataFrame) -> NDArray[np.int6
     first, second = ("observe", "access") if design is STUDY1 else ("goal_type", "hearts")
     places = []
     for one, two in zip(table[first], table[second], strict=True):
-        place = design.places.get((WORDS[int(one) - 1] if design is STUDY1 else one, int(two)))
+        name = word_of(str(one)) if design is STUDY1 else str(one)
+        place = design.places.get((str(name), int(two)))
         if place is None:
             raise GraceError(
                 f"{folder / 'trials.parquet'}: {first} {one} with {second} {two} is no cell of "
@@ -166,6 +167,8 @@ def _doubts(manifest: Mapping[str, Any], table: pd.DataFrame, answers: Answers) 
     missing = int((~there(main)).sum())
     if missing:
         why = "no readable answer" if answers.experiment == "1" else "no answer"
+        if manifest["engine"].get("method") == "bounded":
+            why = "an answer only within bounds"
         found.append(f"{missing} of {rows} trials have {why} and are left out")
     low = int(table["flags"].fillna("").str.contains("low_mass").sum())
     if low > LOW_MASS_SHARE * rows:

@@ -27,6 +27,8 @@ PARTICIPANT = (
     "subject",
     "subject_id",
 )
+#: How a missing value is written.
+BLANK = ("", "na", "nan")
 ITEM = ("item", "story", "story_shortname", "domain", "scenario")
 
 
@@ -87,11 +89,13 @@ class Table:
             return None
         return tuple(self.read(column, lambda text: text or None, "a name in every row"))
 
-    def numbers(self, column: str, low: float, high: float) -> list[float]:
-        """A column of finite numbers within limits."""
+    def numbers(self, column: str, low: float, high: float, *, blank: bool = False) -> list[float]:
+        """A column of finite numbers within limits; NaN for an empty cell where `blank`."""
         limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of {low:g} or more"
 
         def number(text: str) -> float | None:
+            if blank and text.lower() in BLANK:
+                return math.nan
             try:
                 value = float(text)
             except ValueError:

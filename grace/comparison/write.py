@@ -11,7 +11,7 @@ from typing import Any
 from grace.comparison.compare import Comparison
 from grace.comparison.content import content, rows
 from grace.errors import GraceError
-from grace.tables.write import write_json, write_text
+from grace.tables.write import FORMULA, write_json, write_text
 
 
 def together(comparisons: Sequence[Comparison]) -> dict[str, Any]:
@@ -36,11 +36,16 @@ def write(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
     return paths
 
 
+def _escaped(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
 def _csv(found: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV, of all columns that any has; an empty cell is missing."""
     columns = dict.fromkeys(name for row in found for name in row)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows({name: _escaped(value) for name, value in row.items()} for row in found)
     return text.getvalue()
