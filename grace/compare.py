@@ -13,7 +13,7 @@ from grace.command import OK, Parser, plain_main
 from grace.errors import ConfigError
 
 if TYPE_CHECKING:
-    from grace.comparison.compare import Comparison
+    from grace.comparison.comparing import Comparison
     from grace.results import Run
 
 KEYS = ("study", "results", "output", "human", "seed", "bootstrap", "floor")
@@ -104,7 +104,7 @@ def compare_runs(
 
 def compare_all(asked: Asked) -> list[Comparison]:
     """Every run, then the table's models, against people."""
-    from grace.comparison.compare import compare
+    from grace.comparison.comparing import compare
     from grace.comparison.humans import people
     from grace.comparison.measure import Options
     from grace.comparison.outsiders import read_results

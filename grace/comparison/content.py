@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grace.comparison.compare import Comparison
+from grace.comparison.comparing import Comparison
 from grace.comparison.measure import ALL, FILTERED, Contrast, Estimate, Measured
 from grace.comparison.metrics import negation
 from grace.comparison.study1 import PLANNED, Knowledge

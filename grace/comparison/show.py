@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from grace.comparison.bootstrap import Floats
-from grace.comparison.compare import Comparison
+from grace.comparison.comparing import Comparison
 from grace.comparison.measure import ALL, Estimate, Measured
 from grace.comparison.study1 import PLANNED
 

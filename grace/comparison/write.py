@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grace.comparison.compare import Comparison
+from grace.comparison.comparing import Comparison
 from grace.comparison.content import content, rows
 from grace.errors import GraceError
 from grace.tables.write import FORMULA, write_json, write_text
