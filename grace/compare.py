@@ -52,13 +52,14 @@ class Asked:
 
 def compare_command(words: Sequence[str]) -> int:
     """Compare, print and write; returns the exit code."""
+    asked = read_words(words)
+    if asked.results is not None and asked.output is None:
+        raise ConfigError(f"results={asked.results} needs a folder to write to: output=DIR")
+
     from rich.console import Console
 
     from grace.comparison.show import show, show_together
 
-    asked = read_words(words)
-    if asked.results is not None and asked.output is None:
-        raise ConfigError(f"results={asked.results} needs a folder to write to: output=DIR")
     comparisons = compare_all(asked)
     console = Console(soft_wrap=False)
     for one in comparisons:

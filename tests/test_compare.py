@@ -17,7 +17,9 @@ import grace
 from grace.compare import compare_command
 from grace.comparison.design import STUDY1, STUDY2, UTTERANCES, WORDS
 from grace.comparison.humans import people
+from grace.comparison.study1 import noise_floor
 from grace.errors import GraceError
+from tests.test_humans import bets_file
 from tests.test_run import run
 
 METRICS = {"1": ("rmse", "r", "tvd", "emd"), "2": ("r", "tvd", "jsd", "loglik", "p_negation")}
@@ -272,6 +274,19 @@ def test_a_model_that_cannot_be_read_has_no_numbers(copy, tmp_path: Path) -> Non
     assert found["r"]["why"] == "there are no answers"
     assert found["loglik"]["value"] is None
     assert found["n_missing"] == 72
+
+
+def test_people_of_ones_own_take_the_place_of_the_figures(copy, tmp_path: Path) -> None:
+    folder, file = copy("1/2"), bets_file(tmp_path)
+    found = grace.compare_runs(folder, human=file, bootstrap=200)
+    own = people("1", file)
+    assert found["people"] == {"source": own.source, "participants": 40}
+    assert found["rmse"]["ceiling"] == pytest.approx(noise_floor(own))
+    for name in ("r", "tvd", "emd"):
+        assert math.isfinite(found[name]["ceiling"])
+    table = cells(folder, "means")
+    assert table["people_2"].to_numpy() == pytest.approx(own.means[:, 2])
+    assert table["n_people"].to_numpy() == pytest.approx(own.n)
 
 
 def test_several_runs_stand_together(copy, tmp_path: Path) -> None:
