@@ -16,6 +16,7 @@ from grace.errors import GraceError
 from grace.job import Job
 from grace.manifest import make_manifest
 from grace.plan import Plan
+from grace.report import report_run
 from grace.sheet import Sheet
 from grace.store import Store
 from grace.tables.build import build_tables
@@ -52,7 +53,7 @@ def write_start(job: Job, plan: Plan, sheet: Sheet, store: Store, clock: Clock) 
 def write_results(
     job: Job, sheet: Sheet, plan: Plan, store: Store, clock: Clock, ended: Ended
 ) -> dict[str, Any]:
-    """Write tables, codebook and manifest; returns the manifest."""
+    """Write tables, codebook, manifest and report; returns the manifest, and why no report."""
     with clock.time("tables"):
         rows = write_tables(job.settings.folder, job, sheet, plan.info, store)
     counts = count(sheet, store, plan.info) | {"rows": rows}
@@ -62,7 +63,9 @@ def write_results(
     manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status=status)
     write_json(job.settings.folder / "manifest.json", manifest)
     log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
-    return manifest
+    with clock.time("report"):
+        no_report = report_run(job.settings.folder, sheet, plan.info, store, ended)
+    return manifest | {"no_report": no_report}
 
 
 def write_tables(

@@ -15,6 +15,7 @@ from grace.asking import answer_all
 from grace.command import FAILED_QUERIES, INTERRUPTED, OK
 from grace.differences import refuse_differences
 from grace.engines.make import make_engine
+from grace.examples import write_examples
 from grace.interrupt import Interrupt
 from grace.job import Job, load_job
 from grace.lock import RunLock
@@ -75,6 +76,7 @@ async def ask_and_write(
                 plan = make_plan(job, sheet, engine.info, tokens.both, known=len(work) - len(todo))
                 write_start(job, plan, sheet, store, clock)
                 remember(job, sheet, plan, chat=engine.chat)
+                await write_examples(job, sheet, shelf, engine)
                 show_plan(plan, job.settings, console)
                 log.info("plan: %s", plan)
                 with clock.time("ask"):

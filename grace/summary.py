@@ -38,6 +38,9 @@ def show_summary(
     for heading, columns in cell_columns(spec, trials):
         _show_cells(trials, study.factors, heading, columns, console)
     _show_failures(manifest["counts"], settings, console)
+    if manifest["no_report"]:
+        console.print("[yellow]no report.html[/yellow]: ", end="")
+        console.print(manifest["no_report"], markup=False, highlight=False)
     console.print("\nResults:")
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("."):

@@ -14,6 +14,7 @@ from grace.figures.style import canvas, drawn
 from grace.figures.view import Floats, View
 from grace.parsing.spec import PercentField
 from grace.study import QuestionSpec
+from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,8 @@ PANELS, ROWS = 12, 36
 VALUES = 12
 #: With so many answers or fewer there is room for the numbers.
 NUMBERED = 16
+#: Longer names are cut.
+LABEL = 32
 _MISSING = "#FFFFFF"
 
 
@@ -59,7 +62,7 @@ def mean_distributions(view: View, name: str) -> Means:
         name,
         tuple(cell_name(view.factors, cell) for cell in cells),
         tuple(" ".join(map(str, variant)) for variant in variants),
-        tuple(option.text for option in options),
+        tuple(one_line(option.text, LABEL) for option in options),
         tuple(option.value for option in options),
         probs.reshape(len(cells), len(variants), len(options)),
     )
@@ -68,7 +71,7 @@ def mean_distributions(view: View, name: str) -> Means:
 def cell_name(factors: Sequence[str], levels: Sequence[object]) -> str:
     """A cell for people: “access 1, observe 1”; a text stands for itself."""
     return ", ".join(
-        str(level) if isinstance(level, str) else f"{factor} {level}"
+        one_line(level if isinstance(level, str) else f"{factor} {level}", LABEL)
         for factor, level in zip(factors, levels, strict=True)
     )
 
@@ -102,7 +105,7 @@ def shares_of_fields(view: View, name: str) -> Means:
         name,
         tuple(cell_name(view.factors, cell) for cell in cells),
         ("",),
-        tuple(columns),
+        tuple(one_line(column, LABEL) for column in columns),
         (None,) * len(columns),
         np.asarray(probs, dtype=np.float64).reshape(len(columns), 1, len(cells)).T,
     )

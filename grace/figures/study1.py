@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from grace.comparison.compare import Comparison
+    from grace.comparison.comparing import Comparison
     from grace.comparison.measure import Measured
 
 STATES = np.arange(4.0)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from grace.figures.style import MODEL, RSA, canvas, drawn, look
 from grace.figures.view import View
+from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,6 +70,7 @@ def mass(view: View) -> Figure:
     least_shown = min([edge or 1.0, *(groups["mass"].min().clip(lower=_FLOOR).dropna())])
     axes.set(xscale="log", xlim=(10 ** np.floor(np.log10(least_shown)), 1.0))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(f"mass: probability of all options together (dashed: low_mass, {edge:g})")
@@ -130,7 +132,7 @@ def readable(view: View) -> Figure:
     figure = canvas(6.4, 0.34 * len(shown) + 0.9)
     axes: Any = figure.subplots()
     good, bad = look(RSA), look(MODEL)
-    names = [_shortened(str(name)) for name in shown.index]
+    names = [one_line(str(name), 44) for name in shown.index]
     for place, (name, count) in enumerate(zip(shown.index, shown, strict=True)):
         ok = name == "ok"
         color, hatch = (good.color, "") if ok else (bad.color, "///")
@@ -142,7 +144,3 @@ def readable(view: View) -> Figure:
     axes.grid(visible=False)
     axes.set_xlabel("raw answers")
     return figure
-
-
-def _shortened(text: str, length: int = 44) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"

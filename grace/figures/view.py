@@ -20,7 +20,7 @@ from grace.settings import Settings, read_settings
 from grace.study import ExperimentSpec, QuestionSpec
 
 if TYPE_CHECKING:
-    from grace.comparison.compare import Comparison
+    from grace.comparison.comparing import Comparison
     from grace.comparison.measure import Measured
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,7 @@ class View:
     @cached_property
     def compared(self) -> Comparison | str:
         """The comparison with people, or why there is none."""
-        from grace.comparison.compare import compare
+        from grace.comparison.comparing import compare
         from grace.comparison.humans import people
         from grace.comparison.runs import read_run
 

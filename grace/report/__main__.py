@@ -1,0 +1,61 @@
+"""`python -m grace.report RUN [RUN…]`: one page about one or more runs, for people."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from grace.command import OK, Parser, plain_main
+from grace.errors import ConfigError
+from grace.report import NAME
+from grace.words import split_words
+
+DESCRIPTION = """\
+Write report.html: what was asked, how sure the answers are, what came out, how near it is to
+people and the RSA model, what to doubt, every trial to look up, how to cite and reproduce. One
+file that needs nothing else. Of several runs one page, into the folder they are in.
+"""
+SETTINGS = """\
+settings (name=value):
+  output=FILE   write it there instead (a name that ends in .html)
+  style=FILE    a matplotlib style file (.mplstyle) for the figures
+
+docs/report.md says what is in it.
+"""
+
+
+def report(words: Sequence[str]) -> int:
+    """Write the page and say where it is; returns the exit code."""
+    parser = Parser(
+        prog="python -m grace.report",
+        description=DESCRIPTION,
+        epilog=SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", metavar="RUN", nargs="+", help="a run's folder")
+    runs, settings = split_words(parser.parse_args(words).words, ("output", "style"))
+    if not runs:
+        raise ConfigError("expected the folder of a run")
+    if "output" in settings and not settings["output"].endswith(".html"):
+        raise ConfigError(f"output={settings['output']}: expected a name that ends in .html")
+    from grace.report.write import report_folders
+
+    print(report_folders(runs, _output(runs, settings), settings.get("style") or None))
+    return OK
+
+
+def _output(runs: Sequence[Path], settings: dict[str, str]) -> Path:
+    """The file asked for, or report.html in the run's folder or in the one all runs are in."""
+    if "output" in settings:
+        return Path(settings["output"])
+    if len(runs) == 1:
+        return runs[0] / NAME
+    parents = {run.resolve().parent for run in runs}
+    if len(parents) > 1:
+        raise ConfigError("the runs are in several folders; expected output=FILE.html")
+    return parents.pop() / NAME
+
+
+if __name__ == "__main__":
+    plain_main(report)

@@ -1,0 +1,268 @@
+"""The page: everything about one or more runs in one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from grace.comparison.comparing import Comparison
+from grace.comparison.measure import Estimate
+from grace.comparison.study1 import PLANNED
+from grace.examples import Example, sound
+from grace.figures import models, plots
+from grace.figures.catalogue import Part, Plot
+from grace.figures.several import alike, names
+from grace.figures.validity import masses
+from grace.figures.view import View
+from grace.figures.write import as_bytes
+from grace.report import origin
+from grace.report.doubts import Doubt, doubts
+from grace.report.verdict import WORDS, Verdict, verdict
+from grace.summary import cell_columns
+from grace.version import __version__
+from grace.visible import visible
+
+FOLDER = Path(__file__).parent
+#: Characters of a prompt that are shown in the page itself; the look-up has more.
+SHOWN = 6000
+#: Rows of the table of means by cell.
+CELLS = 400
+_ID = re.compile(r'(\bid="|url\(#|href="#)')
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure in the page."""
+
+    title: str
+    caption: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can be sorted: numbers stand right, None is missing."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that is said about one run."""
+
+    id: str
+    view: View
+    name: str
+    verdict: Verdict | None
+    doubts: tuple[Doubt, ...]
+    examples: tuple[Example, ...]
+    mass: Table | None
+    cells: tuple[Table, ...]
+    comparison: tuple[Table, ...]
+    drawings: dict[Part, list[Drawing]]
+    book: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a chapter is made from."""
+
+    view: View
+    examples: Sequence[Example]
+    book: str  # see `grace.report.trials.pack`
+
+
+def chapter(place: int, name: str, source: Source, style: str | None) -> Chapter:
+    """Everything of one run, figures drawn."""
+    view = source.view
+    compared = None if isinstance(view.compared, str) else view.compared
+    drawn = [(plot.part, draw(plot, view, f"f{place}-{plot.name}", style)) for plot in plots(view)]
+    return Chapter(
+        id=f"run{place}",
+        view=view,
+        name=name,
+        verdict=verdict(compared) if compared else None,
+        doubts=tuple(doubts(view)),
+        examples=tuple(source.examples),
+        mass=mass_table(view) if view.scored() else None,
+        cells=tuple(cell_tables(view)),
+        comparison=tuple(comparison_tables(compared)) if compared else (),
+        drawings={
+            part: [one for _, one in found]
+            for part, found in groupby(sorted(drawn, key=lambda d: d[0]), key=lambda d: d[0])
+        },
+        book=source.book,
+    )
+
+
+def render(sources: Sequence[Source], style: str | None = None) -> str:
+    """The report of one run or several as HTML."""
+    views = [source.view for source in sources]
+    chapters = [
+        chapter(place, name, source, style)
+        for place, (name, source) in enumerate(zip(names(views), sources, strict=True), 1)
+    ]
+    panels = [
+        Drawing(
+            f"Study {study}: all runs beside each other",
+            "Smallest model first. Whiskers are 95% intervals, the dashed line is how well people "
+            "agree with each other, the diamond the RSA model.",
+            inlined(as_bytes(models(group, style=style), "svg", style), f"models-{study}", "Runs"),
+        )
+        for study, group in alike(views).items()
+        if len(group) > 1
+    ]
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            chapters=chapters,
+            panels=panels,
+            css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  (our own)
+            script=Markup(script),  # noqa: S704  (our own)
+            digest=digest,
+            words=WORDS,
+            version=__version__,
+            origin=origin,
+            shown_length=SHOWN,
+        )
+    )
+
+
+def draw(plot: Plot, view: View, id_: str, style: str | None) -> Drawing:
+    """A figure, drawn and made fit to stand in the page."""
+    svg = as_bytes(plot.draw(view, style=style), "svg", style)
+    return Drawing(plot.title, plot.caption, inlined(svg, id_, plot.title))
+
+
+def inlined(svg: bytes, prefix: str, title: str) -> Markup:
+    """An SVG file as an element: no declarations, ids of its own, and a name for screen readers."""
+    text = svg.decode("utf-8")
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.S)
+    text = _ID.sub(rf"\g<1>{prefix}-", text)
+    head, rest = text.split(">", 1)
+    box = re.search(r'viewBox="[^"]*"', head)
+    label = Markup.escape(title)
+    opening = f'<svg role="img" aria-label="{label}" {box[0] if box else ""}>'
+    return Markup(opening + rest)  # noqa: S704  (matplotlib's own, which escapes its texts)
+
+
+def mass_table(view: View) -> Table:
+    """Mass by question and variant."""
+    rows = []
+    for asked, group in masses(view).groupby("asked", sort=False):
+        known = group["mass"]
+        low = int(group["low"].sum())
+        rows.append((asked, len(group), known.mean(), known.median(), known.min(), low))
+    header = ("question", "answers", "mean mass", "median", "lowest", "low_mass")
+    return Table("Mass by question", header, tuple(rows))
+
+
+def cell_tables(view: View) -> Iterator[Table]:
+    """Means by cell of what says most, as the summary at the end of a run has them."""
+    trials = view.run.trials
+    for heading, columns in cell_columns(view.spec, trials):
+        numbers = [name for name in columns if pd.api.types.is_numeric_dtype(trials[name])]
+        if not numbers:
+            continue
+        groups = trials.groupby(view.factors, sort=True)
+        means = groups[numbers].mean().assign(rows=groups.size())
+        header = (*view.factors, "rows", *numbers)
+        cells = means.reset_index()[list(header)].head(CELLS)
+        rows = tuple(tuple(row) for row in cells.itertuples(index=False, name=None))
+        yield Table(f"Means by cell: {heading}", header, rows)
+
+
+def comparison_tables(found: Comparison) -> Iterator[Table]:
+    """The planned comparisons (study 1), and every cell × answer beside people and RSA."""
+    main, design = found.main, found.answers.design
+    if main.contrasts:
+        yield Table(
+            "Planned comparisons, in percentage points: what people's bets show, and the model's",
+            ("comparison", "people", "model", "95% low", "95% high", "same direction"),
+            tuple(
+                (
+                    one.name,
+                    one.people,
+                    one.model.value,
+                    one.model.low,
+                    one.model.high,
+                    {None: None, True: "yes", False: "no"}[one.same_sign],
+                )
+                for one in main.contrasts[: len(PLANNED)]
+            ),
+        )
+    rows = tuple(
+        (*cell, option.replace("_", " ").replace("wasnt", "wasn't"), *_percent(
+            found.people.means[i, k], main.means[i, k], main.low[i, k], main.high[i, k],
+            found.rsa[i, k], main.means[i, k] - found.people.means[i, k],
+        ))
+        for i, cell in enumerate(design.cells)
+        for k, option in enumerate(design.options)
+    )  # fmt: skip
+    header = ("people %", "model %", "95% low", "95% high", "RSA %", "model − people")
+    yield Table("Every cell and answer, in percent", (*design.factors, "answer", *header), rows)
+
+
+def _percent(*shares: float) -> tuple[float, ...]:
+    return tuple(100 * float(share) for share in shares)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"shown": shown, "estimate": estimate, "visible": safe}
+    environment.tests["number"] = is_number
+    return environment
+
+
+def safe(value: object) -> str:
+    """Any text, so that it shows and spoils nothing; Jinja escapes it then."""
+    return visible(sound(str(value)))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a cell holds a number, missing or not, and so stands right."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def shown(value: Any) -> str:
+    """A cell for people: numbers to three figures that count, “missing” where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "missing"
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e6:
+            return f"{value:.0f}".replace("-", "−")
+        return (f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}").replace("-", "−")
+    return f"{value:,}" if isinstance(value, int) else safe(value)
+
+
+def estimate(value: Estimate) -> str:
+    """An interval, or why there is none."""
+    if not math.isfinite(value.low):
+        return "none"
+    return f"{shown(value.low)} to {shown(value.high)}"

@@ -1,0 +1,35 @@
+"""report.html: written after a run from what is at hand, and by the command from a run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from grace.examples import read_examples
+from grace.figures.view import View, view
+from grace.report import NAME
+from grace.report.material import Material, recall, take
+from grace.report.page import Source, render
+from grace.report.trials import pack
+from grace.sheet import Sheet
+from grace.store import Store
+from grace.tables.write import write_text
+from grace.types import EngineInfo
+
+
+def write_report(folder: Path, sheet: Sheet, info: EngineInfo, store: Store) -> None:
+    """Write the report of a run whose plan and store are at hand."""
+    source = _source(view(folder), take(sheet, info, store))
+    write_text(folder / NAME, render([source]))
+
+
+def report_folders(runs: Sequence[Path], output: Path, style: str | None = None) -> Path:
+    """Write one report of finished runs; returns its path."""
+    sources = [_source(view(run), recall(run)) for run in runs]
+    write_text(output, render(sources, style))
+    return output
+
+
+def _source(found: View, material: Material) -> Source:
+    examples, spelling = read_examples(found.run.path)
+    return Source(found, examples, pack(found, material, spelling))
