@@ -22,6 +22,7 @@ FREE = (
     "store",
     "dry_run",
     "overwrite",
+    "report",
     "max_failures",
     "data",
     "pilot",

@@ -63,8 +63,7 @@ def write_results(
     manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status=status)
     write_json(job.settings.folder / "manifest.json", manifest)
     log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
-    with clock.time("report"):
-        no_report = report_run(job.settings.folder, sheet, plan.info, store, ended)
+    no_report = report_run(job.settings, sheet, plan.info, store, ended)
     return manifest | {"no_report": no_report}
 
 

@@ -145,6 +145,7 @@ class Settings(Strict):
     seed: int = Field(0, ge=0, lt=2**63)
     dry_run: bool = False
     overwrite: bool = False
+    report: bool = True
     max_failures: int = Field(100, ge=1)
     shard: str | None = None
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+#: Hundreds of runs are made here, and few are about their report.
+os.environ["GRACE_REPORT"] = "false"
+
 ORIGINAL = Path(
     os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original")
 )

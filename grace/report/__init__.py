@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grace.asking import Ended
+    from grace.settings import Settings
     from grace.sheet import Sheet
     from grace.store import Store
     from grace.types import EngineInfo
@@ -17,14 +17,19 @@ NAME = "report.html"
 log = logging.getLogger("grace")
 
 
-def report_run(folder: Path, sheet: Sheet, info: EngineInfo, store: Store, ended: Ended) -> str:
+def report_run(
+    settings: Settings, sheet: Sheet, info: EngineInfo, store: Store, ended: Ended
+) -> str:
     """Write the report of a run that has just written its tables; why not, if it cannot be.
 
     Whatever goes wrong here, the results are there and stay. A run that is told to stop has no
     time for it. A report of other results than the tables' is taken away.
     """
+    folder = settings.folder
     try:
         (folder / NAME).unlink(missing_ok=True)
+        if not settings.report:
+            return ""
         if ended == "interrupted":
             return f"the run was interrupted; python -m grace.report {folder} writes it"
         start = time.perf_counter()
