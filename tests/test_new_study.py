@@ -73,4 +73,4 @@ def test_a_broken_study_fails_before_anything_is_asked(
 def test_a_study_may_not_take_the_name_of_ours(own: Path, tiny: Tiny) -> None:
     shutil.copy(own / YAML, own / "conf/study/1.yaml")
     output = run("study=1", *model(tiny("llama-byte")), cwd=own, code=1)
-    assert "of its own; expected another file name" in output
+    assert "of Grace's own; expected another file name" in output

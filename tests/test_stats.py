@@ -59,9 +59,7 @@ def test_a_row_is_a_prompt_however_many_participants_it_was_asked_for(
     folder = runs[study, "2"]
     reopened = reopen(folder)
     sheet = recall_plan(reopened).sheet
-    prompts: dict[int, list[str]] = {}
-    for one in sheet.asked:
-        prompts.setdefault(one.trial, []).append(str(sheet.keys[one.query]))
+    prompts = [[str(sheet.prompts[number]) for number in numbers] for numbers in sheet.asked]
     trials = reopened.job.stimuli.trials
     names = [ITEM[study], *FACTORS[study]]
     cells = [tuple(trial.values[name] for name in names) for trial in trials]

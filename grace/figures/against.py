@@ -28,7 +28,7 @@ def scatter(view: View) -> Figure:
     A model like people has its points on the diagonal. Lines are 95% intervals.
     """
     found = view.comparison
-    figure = canvas(6.4, 3.3)
+    figure = canvas(6.4, 3.5)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     people = 100 * found.people.distribution.ravel()
     main = found.main
@@ -51,7 +51,7 @@ def _against(axes: Axes, people: Any, other: Any, place: int, name: str) -> None
         people, other, linestyle="none", marker=own.marker, color=own.color, alpha=0.75,
         markersize=4, markeredgecolor="white", markeredgewidth=0.4, clip_on=False,
     )  # fmt: skip
-    axes.set(xlim=(-2, 102), ylim=(-2, 102), aspect="equal")
+    axes.set(xlim=(-2, 102), ylim=(-2, 102), box_aspect=1)
     axes.set(xticks=range(0, 101, 25), yticks=range(0, 101, 25), title=name)
 
 

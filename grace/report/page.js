@@ -244,7 +244,7 @@
         return make("tr", null, make("th", { scope: "row" }, visible(option)),
           make("td", { class: p === null ? "n missing" : "n" }, shown(p)), make("td", null, p ? bar : ""),
           bounded ? make("td", { class: "n" }, `${shown(record.low[i])} to ${shown(record.high[i])}`) : null,
-          make("td", { class: "n" }, shown(record.l[i])), make("td", null, ...spelt[i]));
+          make("td", { class: "n" }, shown(record.l[i])), make("td", { class: "tokens" }, ...spelt[i]));
       });
       const caption = `Mass ${shown(record.m)}${record.w ? `, method ${record.w}` : ""}`;
       return make("div", { class: "scroll", role: "group", "aria-label": visible(asked.label) }, make("table", null,
@@ -281,5 +281,7 @@
   document.querySelectorAll(".lookup").forEach(lookUp);
   reach();
   addEventListener("resize", reach);
+  // Paper has no way of opening what is closed.
+  addEventListener("beforeprint", () => document.querySelectorAll("details.paper").forEach((box) => { box.open = true; }));
   document.querySelectorAll("details").forEach((box) => box.addEventListener("toggle", reach));
 })();

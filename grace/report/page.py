@@ -18,7 +18,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grace.comparison.comparing import Comparison
-from grace.comparison.measure import Estimate
 from grace.comparison.study1 import PLANNED
 from grace.examples import Example, sound
 from grace.figures import models, plots
@@ -235,7 +234,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "estimate": estimate, "visible": safe}
+    environment.filters |= {"shown": shown, "visible": safe}
     environment.tests["number"] = is_number
     return environment
 
@@ -259,10 +258,3 @@ def shown(value: Any) -> str:
             return f"{value:.0f}".replace("-", "−")
         return (f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}").replace("-", "−")
     return f"{value:,}" if isinstance(value, int) else safe(value)
-
-
-def estimate(value: Estimate) -> str:
-    """An interval, or why there is none."""
-    if not math.isfinite(value.low):
-        return "none"
-    return f"{shown(value.low)} to {shown(value.high)}"

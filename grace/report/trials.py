@@ -158,7 +158,7 @@ def _thing(view: View, asked: Asked) -> dict[str, Any]:
     """A thing asked of every trial: its name, and what its answers are over."""
     name, _ = asked.slot
     question = view.spec.questions[name]
-    label = " ".join([name, *(f"{key} {value}" for key, value in asked.over.items())])
+    label = " ".join([name, *map(str, asked.over.values())])
     if asked.replicate:
         label += f", replicate {asked.replicate}"
     if question.options:

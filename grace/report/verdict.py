@@ -16,6 +16,7 @@ import numpy as np
 from grace.comparison.comparing import Comparison, metrics_of
 from grace.comparison.measure import Estimate
 from grace.comparison.show import NAMES
+from grace.comparison.study1 import POINTS
 
 #: The metric that decides, by study, and how its numbers are told.
 DECIDING = {"1": "rmse", "2": "tvd"}
@@ -29,13 +30,6 @@ WORDS: tuple[tuple[float, str, str], ...] = (
     (-math.inf, "No.", "further from people than blind guessing"),
 )
 UNKNOWN = "It cannot be said."
-_CEILINGS = {
-    "rmse": "standard error of people's means",
-    "r": "halves of the people",
-    "tvd": "halves of the people",
-    "jsd": "halves of the people",
-    "emd": "halves of the people",
-}
 
 
 @dataclass(frozen=True)
@@ -46,9 +40,20 @@ class Number:
     what: str
     estimate: Estimate
     ceiling: float
-    ceiling_of: str
     rsa: float
     guessing: float  # every answer equally probable, in every cell
+
+    def shown(self, value: float, nothing: str = "missing") -> str:
+        """A value with as many places as its unit deserves."""
+        if not math.isfinite(value):
+            return nothing
+        return f"{value:.{1 if self.estimate.unit == POINTS else 3}f}".replace("-", "−")
+
+    @property
+    def interval(self) -> str:
+        """The limits of the estimate, where it has any."""
+        low, high = self.estimate.low, self.estimate.high
+        return f"{self.shown(low)} to {self.shown(high)}" if math.isfinite(low) else "none"
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,6 @@ def numbers(comparison: Comparison) -> tuple[Number, ...]:
                 NAMES[metric.name],
                 estimate,
                 math.nan if estimate.ceiling is None else estimate.ceiling,
-                _CEILINGS[metric.name] if estimate.ceiling is not None else "",
                 comparison.rsa_to_people[metric.name],
                 float(metric.of(blind, people)),
             )
@@ -130,8 +134,8 @@ def _bare(word: str) -> str:
 def _bets(number: Number) -> str:
     return (
         f"The model's bets are off people's by {_points(number.estimate.value)} on average"
-        f"{_limits(number.estimate, _points_only)}. People's own means are known to "
-        f"{_points(number.ceiling)}; bets spread evenly would be off by "
+        f"{_limits(number.estimate, _points_only)}. People's own means are only known to "
+        f"within {_points(number.ceiling)}; bets spread evenly would be off by "
         f"{_points(number.guessing)}, those of the RSA model by {_points(number.rsa)}."
     )
 
