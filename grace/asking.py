@@ -11,6 +11,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from grace.clock import timed
 from grace.interrupt import Interrupt
 from grace.progress import Ticker
 from grace.store import Store
@@ -65,7 +66,8 @@ async def _storing(
         try:
             done, _ = await asyncio.wait({coming}, timeout=QUIET)
             if not done:
-                store.flush()
+                with timed("store"):
+                    store.flush()
             while not done and not interrupt.out_of_time:
                 done, _ = await asyncio.wait({coming}, timeout=QUIET)
         finally:
@@ -74,13 +76,15 @@ async def _storing(
                 await asyncio.wait({coming}, timeout=1)
         if not done or (answered := coming.result()) is None:
             break
-        store.add_batch(engine.info, answered)
-        before = time.monotonic()
-        if spent <= COMMITTING * (before - start):
-            store.flush()
-            spent += time.monotonic() - before
+        with timed("store"):
+            store.add_batch(engine.info, answered)
+            before = time.monotonic()
+            if spent <= COMMITTING * (before - start):
+                store.flush()
+                spent += time.monotonic() - before
         yield answered
-    store.flush()
+    with timed("store"):
+        store.flush()
 
 
 async def _next(answers: AsyncIterator[Sequence[Answered]]) -> Sequence[Answered] | None:

@@ -24,9 +24,9 @@ def job(config: dict[str, Any]) -> int:
 
 
 async def _check(settings: Any, console: Any) -> int:
+    from grace.clock import Clock
     from grace.plan import show_prompts
     from grace.preflight import preflight, sample
-    from grace.record import Clock
     from grace.runner import started
     from grace.sheet import make_sheet
     from grace.shelf import Shelf

@@ -23,6 +23,7 @@ FREE = (
     "dry_run",
     "overwrite",
     "report",
+    "profile",
     "max_failures",
     "data",
     "pilot",

@@ -126,7 +126,7 @@ def _details(folder: Path) -> dict[str, Any]:
 
 def fingerprint(job: Job) -> str:
     """A hash of all that decides what each query becomes, without asking the engine."""
-    ignored = {"output", "dry_run", "store", "overwrite", "report", "max_failures"}
+    ignored = {"output", "dry_run", "store", "overwrite", "report", "profile", "max_failures"}
     content = {
         "grace": [__version__, code_stamp()],
         "settings": job.settings.model_dump(mode="json", exclude=ignored),

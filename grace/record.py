@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grace.asking import Ended
+from grace.clock import Clock
 from grace.errors import GraceError
 from grace.job import Job
 from grace.manifest import make_manifest
@@ -24,23 +23,6 @@ from grace.tables.write import write_json
 from grace.types import Answer, EngineInfo
 
 log = logging.getLogger("grace")
-
-
-@dataclass
-class Clock:
-    """Seconds spent in each stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to the stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
 def write_start(job: Job, plan: Plan, sheet: Sheet, store: Store, clock: Clock) -> None:
@@ -63,7 +45,8 @@ def write_results(
     manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status=status)
     write_json(job.settings.folder / "manifest.json", manifest)
     log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
-    no_report = report_run(job.settings, sheet, plan.info, store, ended)
+    with clock.time("report"):
+        no_report = report_run(job.settings, sheet, plan.info, store, ended)
     return manifest | {"no_report": no_report}
 
 

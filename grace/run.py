@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from grace.clock import Clock
 from grace.command import main
 
 
@@ -17,7 +18,9 @@ def job(config: dict[str, Any]) -> int:
     from grace.runner import run
     from grace.settings import read_settings
 
-    return asyncio.run(run(read_settings(config), Console(), Interrupt(may_exit=True))).code
+    clock = Clock.of_process()
+    interrupt = Interrupt(may_exit=True)
+    return asyncio.run(run(read_settings(config), Console(), interrupt, clock)).code
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from grace.asking import answer_all
+from grace.clock import Clock, write_profile
 from grace.command import FAILED_QUERIES, INTERRUPTED, OK
 from grace.differences import refuse_differences
 from grace.engines.make import make_engine
@@ -21,7 +22,7 @@ from grace.job import Job, load_job
 from grace.lock import RunLock
 from grace.plan import make_plan, show_plan, show_prompts
 from grace.recall import Recalled, finished, remember
-from grace.record import Clock, run_log, write_results, write_start
+from grace.record import run_log, write_results, write_start
 from grace.serving.managed import engine_settings
 from grace.settings import Settings
 from grace.sheet import make_sheet
@@ -41,9 +42,14 @@ class Outcome:
     code: int
 
 
-async def run(settings: Settings, console: Console, interrupt: Interrupt | None = None) -> Outcome:
+async def run(
+    settings: Settings,
+    console: Console,
+    interrupt: Interrupt | None = None,
+    clock: Clock | None = None,
+) -> Outcome:
     """Run a study × experiment × model with these settings."""
-    clock = Clock()
+    clock = clock or Clock()
     with clock.time("load"):
         job = load_job(settings)
     if settings.dry_run:
@@ -60,6 +66,8 @@ async def run(settings: Settings, console: Console, interrupt: Interrupt | None 
             with interrupt or Interrupt() as signals:
                 manifest = await ask_and_write(job, clock, console, signals)
     show_summary(folder, settings, job.spec, manifest, console)
+    if settings.profile:
+        write_profile(clock, folder, manifest, console)
     return Outcome(folder, _code(manifest, settings, console))
 
 
@@ -72,14 +80,16 @@ async def ask_and_write(
             with clock.time("plan"):
                 sheet, work, tokens = await make_sheet(job, engine, shelf)
             with Store.open(job.store_path) as store:
-                todo = work.only(~sheet.answered(store, engine.info))
-                plan = make_plan(job, sheet, engine.info, tokens.both, known=len(work) - len(todo))
+                with clock.time("plan"):
+                    todo = work.only(~sheet.answered(store, engine.info))
+                known = len(work) - len(todo)
+                plan = make_plan(job, sheet, engine.info, tokens.both, known)
                 write_start(job, plan, sheet, store, clock)
                 remember(job, sheet, plan, chat=engine.chat)
                 await write_examples(job, sheet, shelf, engine)
                 show_plan(plan, job.settings, console)
                 log.info("plan: %s", plan)
-                with clock.time("ask"):
+                with clock.time("compute"):
                     limit = job.settings.max_failures
                     ended = await answer_all(engine, store, todo, console, interrupt, limit)
                 plan = replace(plan, info=engine.info)

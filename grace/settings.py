@@ -146,6 +146,7 @@ class Settings(Strict):
     dry_run: bool = False
     overwrite: bool = False
     report: bool = True
+    profile: bool = False
     max_failures: int = Field(100, ge=1)
     shard: str | None = None
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grace.clock import timed
 from grace.job import Job
 from grace.questions import ask, asked_of_each
 from grace.shelf import PORTION, Shelf
@@ -77,7 +78,8 @@ async def make_sheet(job: Job, engine: Engine, shelf: Shelf) -> tuple[Sheet, Wor
     failures: dict[int, Failure] = {}
     number = 0
     for queries in register.new(ask_job(job, chat=engine.chat)):
-        prepared = list(enumerate(await engine.prepare(queries), start=number))
+        with timed("tokenise"):
+            prepared = list(enumerate(await engine.prepare(queries), start=number))
         number += len(queries)
         failures |= {n: found for n, found in prepared if isinstance(found, Failure)}
         shelf.put((n, found) for n, found in prepared if isinstance(found, Prompt))

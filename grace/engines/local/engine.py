@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from grace.clock import timed
 from grace.engines.local.cut import Batch, cut_batches
 from grace.engines.local.load import find_source, load_model, load_tokenizer, stop_ids
 from grace.engines.local.room import Room, find_room
@@ -144,8 +145,9 @@ class LocalEngine:
         if self._model is None:
             from grace.engines.local.forward import Reader
 
-            self._model = load_model(self._source, self._model_settings, self._settings)
-            self._reader = Reader(self._model, self._room.tokens)
+            with timed("load"):
+                self._model = load_model(self._source, self._model_settings, self._settings)
+                self._reader = Reader(self._model, self._room.tokens)
 
     async def close(self) -> None:
         """Let the weights go."""
