@@ -104,7 +104,8 @@ async def measure(url: str, asked: list[Prompt]) -> tuple[float, float, list[flo
         ModelSettings(name="trivial", chat=False), VllmSettings(kind="vllm", endpoints=(url,))
     ).start()
     batches = engine.batches(asked)
-    done, peaks = 0, []
+    done = 0
+    peaks: list[float] = []
     start, processor = time.monotonic(), time.process_time()
     async for part in engine.answer(batches):
         assert all(isinstance(scores, OptionScores) for _, scores in part)

@@ -24,7 +24,7 @@ class Row:
 
     way: str
     seconds: float  # for all of the work
-    ratio: float  # to the packed tree
+    ratio: float  # to the first
     distinct_tokens: int
     tokens_computed: int  # by what was done
     tokens_per_second: float  # distinct tokens of the whole work
@@ -65,6 +65,9 @@ def measure(
         }
         for i in range(rounds):
             for way in [*ways[i % len(ways) :], *ways[: i % len(ways)]]:
+                if i and WAYS[way].once:
+                    found[way].append(found[way][0])
+                    continue
                 process = running[way]
                 assert process.stdin is not None
                 process.stdin.write("go\n")
@@ -76,26 +79,30 @@ def measure(
 
 
 def table(
-    setup: Setup, found: dict[str, list[dict[str, Any]]], floor: str = "prefill"
+    setup: Setup,
+    found: dict[str, list[dict[str, Any]]],
+    base: str = "packed",
+    floor: str | None = "prefill",
+    reference: str = "one-pass",
 ) -> list[Row]:
-    """Medians over the rounds, of times and of ratios within a round."""
-    reference = found["one-pass"][0]["logprobs"] if "one-pass" in found else {}
+    """Medians over the rounds, of times and of ratios (to the base) within a round."""
+    right = found[reference][0]["logprobs"] if reference in found else {}
     rows = []
     for way, goes in found.items():
         seconds = [go["seconds"] / go["share"] for go in goes]
-        packed = [go["seconds"] / go["share"] for go in found["packed"]]
-        floors = [go["seconds"] / go["share"] for go in found[floor]]
+        first = [go["seconds"] / go["share"] for go in found[base]]
+        floors = [go["seconds"] / go["share"] for go in found[floor]] if floor else []
         share = goes[0]["share"]
         rows.append(
             Row(
                 way=WAYS[way].label,
                 seconds=statistics.median(seconds),
-                ratio=median_ratio(seconds, packed),
+                ratio=median_ratio(seconds, first),
                 distinct_tokens=setup.work.distinct,
                 tokens_computed=goes[0]["tokens"],
                 tokens_per_second=setup.work.distinct / statistics.median(seconds),
-                share_of_floor=median_ratio(floors, seconds),
-                max_difference=_difference(goes[0]["logprobs"], reference),
+                share_of_floor=median_ratio(floors, seconds) if floor else math.nan,
+                max_difference=_difference(goes[0]["logprobs"], right),
                 peak_mib=max((go["peak"] or math.nan) for go in goes) / 2**20,
                 done="all" if share >= 1 else f"{share:.1%} (extrapolated)",
             )

@@ -25,12 +25,13 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 from rich.console import Console
 
-import grace.runner
 from grace.command import compose
 from grace.resources import shipped
+from grace.runner import run
 from grace.settings import read_settings
 from grace.types import (
     Answered,
@@ -115,10 +116,10 @@ def measure(trials: int, share: int) -> dict[str, float]:
         async def trivial(*_: object) -> Trivial:
             return Trivial()
 
-        grace.runner.make_engine = trivial  # type: ignore[assignment]
         start = time.perf_counter()
         settings = read_settings(compose(words))
-        outcome = asyncio.run(grace.runner.run(settings, Console(quiet=True)))
+        with patch("grace.runner.make_engine", trivial):
+            outcome = asyncio.run(run(settings, Console(quiet=True)))
         seconds = time.perf_counter() - start
         manifest = json.loads((outcome.folder / "manifest.json").read_text(encoding="utf-8"))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

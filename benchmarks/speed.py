@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
@@ -35,7 +34,7 @@ SAMPLE = 2  # prompts that slow ways do
 HEADINGS = {
     "way": "way",
     "seconds": "seconds",
-    "ratio": "× packed",
+    "ratio": "× the first",
     "distinct_tokens": "distinct tokens",
     "tokens_computed": "tokens computed",
     "tokens_per_second": "tokens/s",
@@ -48,10 +47,7 @@ HEADINGS = {
 
 def main() -> None:
     chosen = arguments()
-    stimuli = Path(chosen.stimuli) if chosen.stimuli else ORIGINAL
-    if not stimuli.is_file():
-        print(f"{stimuli.name} of the predecessor is not here: Grace's own rows are used")
-        stimuli = None
+    stimuli = find_stimuli(chosen.stimuli)
     from grace.engines.local.bundled import bundled_model
 
     model = str(bundled_model()[0])
@@ -79,6 +75,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--linear", action="store_true", help="up to 200,000 distinct tokens too")
     parser.add_argument("--threads", type=int)
     return parser.parse_args()
+
+
+def find_stimuli(given: str | None) -> Path | None:
+    """The rows asked for, or the predecessor's where they are at hand; None is Grace's own."""
+    stimuli = Path(given) if given else ORIGINAL
+    if stimuli.is_file():
+        return stimuli
+    print(f"{stimuli.name} of the predecessor is not here: Grace's own rows are used")
+    return None
 
 
 def compare_48(work: Work, model: str, chosen: argparse.Namespace) -> list[dict[str, Any]]:
@@ -228,4 +233,4 @@ def save(tables: dict[str, list[dict[str, Any]]], about: dict[str, Any]) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

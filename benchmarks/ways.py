@@ -6,7 +6,9 @@ with the others. What it does not do in full it samples: `share` says how much i
 
 from __future__ import annotations
 
+import re
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -43,6 +45,18 @@ class Way(Protocol):
     def go(self) -> Measured: ...
 
 
+def prompts_of(work: Work) -> list[Any]:
+    """The work as Grace's engines take it."""
+    from grace.types import Form, Option, Prompt, Query
+
+    found = []
+    for i, item in enumerate(work.items):
+        options = tuple(Option(str(k), str(k)) for k in range(len(item.options)))
+        forms = tuple((Form(str(k), ids),) for k, ids in enumerate(item.options))
+        found.append(Prompt(Query((), options, replicate=i), "", item.context, forms))
+    return found
+
+
 class PackedTree:
     """Grace's local engine, with its default settings."""
 
@@ -52,18 +66,13 @@ class PackedTree:
         from grace.command import compose
         from grace.engines.make import make_engine
         from grace.settings import read_settings
-        from grace.types import Form, Option, Prompt, Query
 
         self.setup = setup
         words = [f"model.path='{setup.model}'", f"engine.dtype={setup.dtype}"]
         words += [f"engine.threads={setup.threads}"] if setup.threads else []
         settings = read_settings(compose(words))
         self.engine: Any = asyncio.run(make_engine(settings.model, settings.engine))
-        self.prompts = []
-        for i, item in enumerate(setup.work.items):
-            options = tuple(Option(str(k), str(k)) for k in range(len(item.options)))
-            forms = tuple((Form(str(k), ids),) for k, ids in enumerate(item.options))
-            self.prompts.append(Prompt(Query((), options, replicate=i), "", item.context, forms))
+        self.prompts = prompts_of(setup.work)
         few = self.prompts[:1]
         self._answer(few)  # loads the weights and touches them
 
@@ -84,7 +93,7 @@ class PackedTree:
         import asyncio
 
         async def answer() -> dict[str, Any]:
-            found = {}
+            found: dict[str, Any] = {}
             async for answered in self.engine.answer(self.engine.batches(prompts)):
                 found |= {prompt.key: scores for prompt, scores in answered}
             return found
@@ -218,6 +227,84 @@ class QuickPrefill(Prefill):
         use_onednn(self.model)
 
 
+class Server:
+    """A vLLM server that is there already; what it computed is read off its own metrics."""
+
+    def __init__(self, setup: Setup) -> None:
+        import asyncio
+
+        from grace.command import compose
+        from grace.engines.vllm import VllmEngine
+        from grace.settings import VllmSettings, read_settings
+
+        self.setup = setup
+        self.prompts = prompts_of(setup.work)
+        self.loop = asyncio.Runner()
+        words = ["engine=vllm", f"engine.endpoints=[{setup.endpoint}]", "engine.timeout=600"]
+        settings = read_settings(compose(words))
+        assert isinstance(settings.engine, VllmSettings)
+        engine = VllmEngine(settings.model, settings.engine)
+        self.engine: Any = self.loop.run(engine.start())
+
+    def go(self) -> Measured:
+        before, start = self.computed(), time.perf_counter()
+        found = self.loop.run(self.ask())
+        seconds = time.perf_counter() - start
+        tokens = int(self.computed() - before)
+        logprobs = {i: found[i] for i in self.setup.sample}
+        return Measured(seconds, 1.0, tokens, logprobs)
+
+    async def ask(self) -> dict[int, list[float]]:
+        raise NotImplementedError
+
+    def computed(self) -> float:
+        """Tokens computed so far."""
+        url = f"{str(self.setup.endpoint).removesuffix('/v1')}/metrics"
+        text = urllib.request.urlopen(url, timeout=30).read().decode()
+
+        def total(name: str) -> float:
+            return sum(float(v) for v in re.findall(rf"^vllm:{name}{{[^\n]*}} (\S+)", text, re.M))
+
+        return total("prompt_tokens_total") - total("prefix_cache_hits_total")
+
+
+class ServerTree(Server):
+    """Grace's vLLM engine: the option tree by token ids."""
+
+    async def ask(self) -> dict[int, list[float]]:
+        found = {}
+        async for answered in self.engine.answer(self.engine.batches(self.prompts)):
+            for prompt, scores in answered:
+                found[prompt.query.replicate] = [option.logprob for option in scores.options]
+        return found
+
+
+class ServerPromptLogprobs(Server):
+    """One prompt_logprobs request for each option, as harnesses ask; 32 at a time."""
+
+    async def ask(self) -> dict[int, list[float]]:
+        import asyncio
+
+        gate = asyncio.Semaphore(32)
+
+        async def one(context: Ids, option: Ids) -> float:
+            from grace.engines.vllm import reading
+
+            async with gate:
+                values = await self.engine._pool.post(
+                    "/v1/completions",
+                    reading.prompt_body(self.engine.served.name, context + option),
+                    check=lambda a: reading.read_prompt(a, context + option, len(context)),
+                )
+            return float(sum(values))
+
+        async def each(item: Item) -> list[float]:
+            return await asyncio.gather(*(one(item.context, option) for option in item.options))
+
+        items = self.setup.work.items
+        return dict(enumerate(await asyncio.gather(*map(each, items))))
+
+
 @dataclass(frozen=True)
 class Entry:
     """A way's place in the comparison."""
@@ -226,6 +313,7 @@ class Entry:
     make: Callable[[Setup], Way]
     floor: bool = False  # no way of scoring, but the rate a floor is computed from
     needs: str = ""  # "lm_eval": another Python may have it; "endpoint": a server
+    once: bool = False  # a second go would find the server's cache warm
 
 
 #: Add a way here: whatever has a `go`. One that talks to `setup.endpoint` needs "endpoint".
@@ -233,6 +321,10 @@ WAYS: dict[str, Entry] = {
     "packed": Entry("packed tree (Grace)", PackedTree),
     "one-pass": Entry("one pass per option", OnePass),
     "lm-eval": Entry("lm-eval, HF backend, batch 8", LmEval, needs="lm_eval"),
+    "vllm-tree": Entry("vLLM, tree by token ids (Grace)", ServerTree, needs="endpoint", once=True),
+    "vllm-prompt-logprobs": Entry(
+        "vLLM, prompt_logprobs per option", ServerPromptLogprobs, needs="endpoint", once=True
+    ),
     "prefill": Entry("floor: plain batched pass", Prefill, floor=True),
     "quick-prefill": Entry("floor with Grace's linear layers", QuickPrefill, floor=True),
 }

@@ -33,11 +33,11 @@ class ExpSettings(Strict):
     base_answer_prefix: str = ""
     prior: bool = False
     forms: bool = True
-    low_mass: float = Field(0.1, ge=0, le=1)
-    temperature: float = Field(0.7, ge=0, le=10)
-    top_p: float = Field(0.9, gt=0, le=1)
-    max_tokens: int = Field(150, ge=1, le=1_000_000)
-    replicates: int = Field(1, ge=1, le=100_000)
+    low_mass: float = Field(default=0.1, ge=0, le=1)
+    temperature: float = Field(default=0.7, ge=0, le=10)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    max_tokens: int = Field(default=150, ge=1, le=1_000_000)
+    replicates: int = Field(default=1, ge=1, le=100_000)
 
 
 class ModelSettings(Strict):
@@ -50,13 +50,13 @@ class ModelSettings(Strict):
     revision: str | None = None
     chat: bool | None = None
     dtype: DtypeName = "auto"
-    max_length: int | None = Field(None, ge=1)
+    max_length: int | None = Field(default=None, ge=1)
     chat_template_kwargs: dict[str, Any] = {}
     licence: str = ""
     gated: bool = False
-    parameters: float | None = Field(None, gt=0)  # billions
-    memory_gib: float | None = Field(None, gt=0)  # GPU memory needed, all cards together
-    weights_gib: float | None = Field(None, gt=0)  # where two bytes a parameter is wrong
+    parameters: float | None = Field(default=None, gt=0)  # billions
+    memory_gib: float | None = Field(default=None, gt=0)  # GPU memory needed, all cards together
+    weights_gib: float | None = Field(default=None, gt=0)  # where two bytes a parameter is wrong
     cards: str = ""
 
     @model_validator(mode="before")
@@ -78,9 +78,9 @@ class LocalSettings(Strict):
     kind: Literal["local"]
     device: str = "auto"
     dtype: DtypeName = "auto"
-    max_batch_tokens: int | None = Field(None, ge=1)
-    max_batch_texts: int | None = Field(None, ge=1)
-    threads: int | None = Field(None, ge=1)
+    max_batch_tokens: int | None = Field(default=None, ge=1)
+    max_batch_texts: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
 
 
 class VllmSettings(Strict):
@@ -89,10 +89,10 @@ class VllmSettings(Strict):
     kind: Literal["vllm"]
     endpoints: tuple[str, ...] = ()
     managed: bool = False
-    max_concurrency: int = Field(32, ge=1, le=1024)
-    nodes_per_request: int = Field(64, ge=1, le=1024)
-    timeout: float = Field(120, gt=0)
-    deadline: float = Field(600, gt=0)
+    max_concurrency: int = Field(default=32, ge=1, le=1024)
+    nodes_per_request: int = Field(default=64, ge=1, le=1024)
+    timeout: float = Field(default=120, gt=0)
+    deadline: float = Field(default=600, gt=0)
 
     @field_validator("endpoints", mode="before")
     @classmethod
@@ -140,14 +140,14 @@ class Settings(Strict):
     data: str | None = None
     output: str = "outputs"
     store: str | None = None
-    tag: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    pilot: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0, lt=2**63)
+    tag: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    pilot: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     dry_run: bool = False
     overwrite: bool = False
     report: bool = True
     profile: bool = False
-    max_failures: int = Field(100, ge=1)
+    max_failures: int = Field(default=100, ge=1)
     shard: str | None = None
 
     @field_validator("shard")
