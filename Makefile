@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-include vllm.mk
+include vllm.mk bench.mk
 
 .PHONY: setup pilot test test-rsa test-stats lint types clean
 

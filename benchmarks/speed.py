@@ -208,7 +208,7 @@ def machine() -> dict[str, Any]:
     )
     return {
         "date": date.today().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU used",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "commit": commit.stdout.strip(),
         **{name: version(name) for name in ("torch", "transformers")},
     }

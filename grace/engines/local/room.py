@@ -47,14 +47,24 @@ class Room:
 
 
 def find_room(
-    config: Any, dtype: torch.dtype, device: torch.device, settings: LocalSettings
+    config: Any,
+    dtype: torch.dtype,
+    device: torch.device,
+    settings: LocalSettings,
+    *,
+    loaded: bool = False,
 ) -> Room:
-    """The room for a model of this configuration, where settings do not give it."""
+    """The room for a model of this configuration, where settings do not give it.
+
+    What is free on a device is less by the weights that are still to be loaded into it.
+    """
     text = config.get_text_config()
-    budget = _free(device) // 4
     on_cpu = device.type == "cpu"
+    free = _free(device)
     if on_cpu:
-        budget = min(budget, GIB // 2)
+        budget = min(free // 4, GIB // 2)
+    else:
+        budget = max(free - (0 if loaded else weight_bytes(config, dtype)), 0) // 4
     layers = int(getattr(text, "num_hidden_layers", 1))
     heads = int(getattr(text, "num_attention_heads", 1) or 1)
     key_heads = int(getattr(text, "num_key_value_heads", None) or heads)
@@ -70,6 +80,15 @@ def find_room(
         text_bytes=budget,
         token_bytes=token_bytes,
     )
+
+
+def weight_bytes(config: Any, dtype: torch.dtype) -> int:
+    """The size of a model's weights, counted without making them."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    return int(sum(parameter.numel() for parameter in model.parameters()) * dtype.itemsize)
 
 
 def _free(device: torch.device) -> int:
