@@ -10,12 +10,13 @@ import numpy as np
 from grace.comparison.show import NAMES
 from grace.errors import GraceError
 from grace.figures.several import names
-from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, look
+from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 #: The metrics of a study that several models are shown by, best known first.
 SHOWN = {"1": ("rmse", "r", "tvd"), "2": ("r", "tvd", "jsd")}
@@ -33,6 +34,8 @@ def scatter(view: View) -> Figure:
     people = 100 * found.people.distribution.ravel()
     main = found.main
     _against(left, people, 100 * main.means.ravel(), MODEL, view.label)
+    if not np.isfinite(main.means).any():
+        say_nothing(left)
     limits = (100 * main.low.ravel(), 100 * main.high.ravel())
     left.vlines(people, *limits, color=look(MODEL).color, linewidth=0.8, alpha=0.6)
     _against(right, people, 100 * found.rsa.ravel(), RSA, "RSA model")
@@ -62,51 +65,51 @@ def _say(axes: Axes, r: float) -> None:
 
 @drawn
 def models(views: Sequence[View]) -> Figure:
-    """Several runs of one study beside each other, smallest model first.
+    """Several runs of one study beside each other, smallest model first; last the RSA model.
 
-    Whiskers are 95% intervals, the dashed line is how well people agree with each other, the
-    diamond the RSA model. A model whose size the registry does not know stands last.
+    Whiskers are 95% intervals, the dashed line is how well people agree with each other. A model
+    whose size the registry does not know stands after the others.
     """
     found = sorted(views, key=_size)
     studies = {view.comparison.study for view in found}
     if len(studies) != 1:
         raise GraceError("expected runs of one study")
     metrics = SHOWN[studies.pop()]
-    figure = canvas(7.2, 0.32 * len(found) + 1.5)
+    figure = canvas(7.2, 0.32 * len(found) + 1.6)
     grid: Any = figure.subplots(1, len(metrics), sharey=True)
-    for axes, name in zip(grid, metrics, strict=True):
-        _metric(axes, found, name)
+    tops = [_metric(axes, found, name) for axes, name in zip(grid, metrics, strict=True)]
     labels = [_sized(view, name) for view, name in zip(found, names(found), strict=True)]
-    grid[0].set_yticks(range(len(found)), labels)
-    grid[0].set_ylim(len(found) - 0.4, -0.6)
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    grid[0].set_yticks(range(len(found) + 1), [*labels, "RSA model"])
+    grid[0].set_ylim(len(found) + 0.6, -0.6)
+    known = [line for line in tops if line is not None]
+    if known:
+        figure.legend(handles=known[:1], loc="outside upper left")
     return figure
 
 
-def _metric(axes: Axes, views: Sequence[View], name: str) -> None:
+def _metric(axes: Axes, views: Sequence[View], name: str) -> Line2D | None:
+    """One panel; the line of people among themselves, where it is known."""
     own, rsa = look(MODEL), look(RSA)
     one = views[0].comparison
     top = one.main.estimates[name].ceiling
+    line = None
     if top is not None:
-        axes.axvline(top, color=look(PEOPLE).color, linestyle="--", label="people among themselves")
-    axes.plot(
-        one.rsa_to_people[name], -0.6, rsa.marker, color=rsa.color, clip_on=False, zorder=5,
-        label="RSA model", linestyle="none",
-    )  # fmt: skip
+        line = axes.axvline(top, color=look(PEOPLE).color, linestyle="--")
+        line.set_label("people among themselves")
+    axes.plot(one.rsa_to_people[name], len(views), rsa.marker, color=rsa.color, linestyle="none")
+    axes.axhline(len(views) - 0.5, color="#BBBBBB", linewidth=0.8)
     for place, view in enumerate(views):
         estimate = view.comparison.main.estimates[name]
-        label = "model" if place == 0 else None
         if not np.isfinite(estimate.value):
             axes.text(0.5, place, "missing", transform=axes.get_yaxis_transform(), ha="center",
                       va="center")  # fmt: skip
             continue
         axes.hlines(place, estimate.low, estimate.high, color=own.color)
-        axes.plot(estimate.value, place, own.marker, color=own.color, label=label,
-                  linestyle="none")  # fmt: skip
+        axes.plot(estimate.value, place, own.marker, color=own.color, linestyle="none")
     axes.set_title(NAMES[name])
     axes.grid(axis="both")
     axes.margins(x=0.12)
+    return line
 
 
 def _size(view: View) -> tuple[bool, float, str]:

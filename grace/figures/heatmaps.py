@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from grace.figures.style import canvas, drawn
+from grace.figures.style import canvas, drawn, say_nothing
 from grace.figures.view import Floats, View
 from grace.parsing.spec import PercentField
 from grace.study import QuestionSpec
@@ -42,6 +42,11 @@ class Means:
     options: tuple[str, ...]
     values: tuple[float | None, ...]  # the options' numbers
     probs: Floats
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to draw."""
+        return bool(np.isfinite(self.probs).any())
 
 
 def mean_distributions(view: View, name: str) -> Means:
@@ -114,7 +119,8 @@ def shares_of_fields(view: View, name: str) -> Means:
 @drawn
 def fields(view: View, question: str) -> Figure:
     """How often each value was read from raw answers, by cell; of percentages the mean."""
-    return _rows(shares_of_fields(view, question), "share of the answers read (%)")
+    found = shares_of_fields(view, question)
+    return _rows(found, "share of the answers read (%)") if found.any else _nothing()
 
 
 @drawn
@@ -125,6 +131,8 @@ def distributions(view: View, question: str) -> Figure:
     """
     found = mean_distributions(view, question)
     spec = view.spec.questions[question]
+    if not found.any:
+        return _nothing()
     return _panels(found, spec) if len(found.variants) > 1 else _rows(found, "mean probability (%)")
 
 
@@ -169,6 +177,14 @@ def _rows(found: Means, unit: str) -> Figure:
     _name_options(axes, found.options, room=60)
     _bar(figure, image, axes, unit)
     _say_cut(figure, found, shown)
+    return figure
+
+
+def _nothing() -> Figure:
+    figure = canvas(6.4, 1.0)
+    axes: Any = figure.subplots()
+    axes.set_axis_off()
+    say_nothing(axes, "no answers")
     return figure
 
 

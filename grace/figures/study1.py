@@ -9,7 +9,18 @@ import numpy as np
 from grace.comparison.answers import KNOWLEDGE_FILTER
 from grace.comparison.bootstrap import interval
 from grace.comparison.measure import each_trial
-from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, legend, look, named, points
+from grace.figures.style import (
+    MODEL,
+    PEOPLE,
+    RSA,
+    canvas,
+    drawn,
+    legend,
+    look,
+    named,
+    points,
+    say_nothing,
+)
 from grace.figures.view import View, measured
 
 if TYPE_CHECKING:
@@ -58,7 +69,7 @@ def _bet(axes: Axes, found: Comparison, main: Measured, cell: int) -> None:
     points(axes, STATES + _MODEL_AT, 100 * main.means[cell], MODEL, limits, label="model")
     points(axes, STATES + _RSA_AT, 100 * found.rsa[cell], RSA, label="RSA model")
     if not np.isfinite(main.means[cell]).any():
-        axes.text(1.5, 52, "no answers", ha="center", color=look(MODEL).color)
+        say_nothing(axes)
 
 
 @drawn
@@ -85,7 +96,9 @@ def knowledge(view: View) -> Figure:
     if found.answers.knowledge is not None:
         draws = each_trial(found.answers, found.answers.knowledge, found.options)
         yes = interval(draws, lambda means: 100 * means[..., 0])
-        points(axes, places, yes.value, MODEL, (yes.low, yes.high), label=view.label)
+        points(
+            axes, places, yes.value, MODEL, (yes.low, yes.high), label=named(view.label, found.main)
+        )
     axes.set_xticks(places, [f"“{word}”\n{access} of 3" for word, access in cells])
     axes.set(ylim=(-3, 103), yticks=range(0, 101, 25), ylabel="“yes, the speaker knows” (%)")
     axes.set_xlabel("number word, and objects the speaker has looked at")

@@ -9,7 +9,18 @@ import numpy as np
 from grace.comparison.bootstrap import interval
 from grace.comparison.design import ASSESSMENTS, GOALS
 from grace.comparison.metrics import negation
-from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, legend, look, named, points
+from grace.figures.style import (
+    MODEL,
+    PEOPLE,
+    RSA,
+    canvas,
+    drawn,
+    legend,
+    look,
+    named,
+    points,
+    say_nothing,
+)
 from grace.figures.view import View, measured
 
 if TYPE_CHECKING:
@@ -66,7 +77,7 @@ def _cell(axes: Axes, found: Comparison, main: Measured, cell: int) -> None:
     axes.axvline(3.8, color="#BBBBBB", linewidth=0.8)
     axes.set(ylim=(0, 104), xlim=(-0.7, 8.3), yticks=range(0, 101, 25))
     if not np.isfinite(main.means[cell]).any():
-        axes.text(3.8, 60, "no answers", ha="center", color=look(MODEL).color)
+        say_nothing(axes)
 
 
 @drawn

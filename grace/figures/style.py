@@ -95,6 +95,15 @@ def points(
     axes.plot(x, y, color=own.color, marker=own.marker, **options)
 
 
+def say_nothing(axes: Axes, text: str = "no answers", at: tuple[float, float] = (0.5, 0.5)) -> None:
+    """Say in the panel, at a share of its width and height, that there is nothing to draw."""
+    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+    axes.text(
+        *at, text, transform=axes.transAxes, ha="center", va="center", zorder=6,
+        color=look(MODEL).color, bbox=ground,
+    )  # fmt: skip
+
+
 def _style(style: str | Path) -> str | Path:
     """A style's path or name; ConfigError where matplotlib knows neither."""
     import matplotlib.style as mpl_style

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from grace.figures.style import MODEL, RSA, canvas, drawn, look
+from grace.figures.style import MODEL, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
 from grace.visible import one_line
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Reasons why answers could not be read that are shown; the others are counted together.
 REASONS = 8
+#: The words of an answer that a parse status quotes.
+_FOUND = re.compile(r" \(.*?\)(?=$|[;,] )", re.DOTALL)
 #: The least a mass is drawn as.
 _FLOOR = 1e-8
 
@@ -108,18 +112,19 @@ def _histogram(axes: Axes, values: Any, edges: Any) -> None:
     own = look(MODEL)
     axes.hist(values, bins=edges, color=own.color, edgecolor="white", linewidth=0.5)
     if not len(values):
-        axes.text(0.5, 0.5, "missing", ha="center", transform=axes.transAxes)
+        say_nothing(axes)
 
 
 def read_statuses(view: View) -> pd.Series:
     """How many raw answers were read, and why the others were not: status → number.
 
-    An answer counts once, whatever the number of fields it has.
+    An answer counts once, whatever the number of fields it has. The words found in an answer,
+    which stand in brackets, are left out: answers that lack the same thing count together.
     """
     columns = [name for name in view.run.trials if str(name).endswith("parse_status")]
     statuses = view.run.trials[columns].fillna("no answer")
     together = statuses.agg("; ".join, axis=1) if len(columns) > 1 else statuses[columns[0]]
-    return together.value_counts()
+    return together.str.replace(_FOUND, "", regex=True).value_counts()
 
 
 @drawn
@@ -129,10 +134,11 @@ def readable(view: View) -> Figure:
     shown = counts.head(REASONS)
     if len(counts) > REASONS:
         shown = pd.concat([shown, pd.Series({"other reasons": counts[REASONS:].sum()})])
-    figure = canvas(6.4, 0.34 * len(shown) + 0.9)
+    names = ["\n".join(textwrap.wrap(one_line(str(name), 80), 42)) for name in shown.index]
+    lines = sum(1 + name.count("\n") / 2 for name in names)
+    figure = canvas(6.4, 0.34 * lines + 0.9)
     axes: Any = figure.subplots()
     good, bad = look(RSA), look(MODEL)
-    names = [one_line(str(name), 44) for name in shown.index]
     for place, (name, count) in enumerate(zip(shown.index, shown, strict=True)):
         ok = name == "ok"
         color, hatch = (good.color, "") if ok else (bad.color, "///")

@@ -119,7 +119,7 @@ def render(sources: Sequence[Source], style: str | None = None) -> str:
         Drawing(
             f"Study {study}: all runs beside each other",
             "Smallest model first. Whiskers are 95% intervals, the dashed line is how well people "
-            "agree with each other, the diamond the RSA model.",
+            "agree with each other; the diamond in the last row is the RSA model.",
             inlined(as_bytes(models(group, style=style), "svg", style), f"models-{study}", "Runs"),
         )
         for study, group in alike(views).items()
