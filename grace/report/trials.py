@@ -119,11 +119,12 @@ def _reader(
 ) -> Callable[[int], dict[str, Any]]:
     """A function from a trial's number to what was answered, read from its rows."""
     names = SCORED if question.options else RAW
-    # (trials, rows of this question)
+    # (trials, rows of this question); what is missing is None, whatever pandas has for it
     cut = {
-        name: table[name].to_numpy(dtype=object).reshape(-1, each)[:, start : start + width]
+        name: table[name].astype(object).where(table[name].notna(), None).to_numpy()
+        .reshape(-1, each)[:, start : start + width]
         for name in names
-    }
+    }  # fmt: skip
     return lambda trial: (_scores if question.options else _texts)(
         {name: values[trial] for name, values in cut.items()}
     )
