@@ -14,7 +14,6 @@ A stage within a stage is taken out of the outer one, so that the seconds add up
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,8 +101,10 @@ def write_profile(
     }
     from rich.table import Table
 
+    from grace.tables.write import write_json
+
     path = folder / "profile.json"
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content)
     table = Table("stage", "seconds", "share", title="Where time went", title_justify="left")
     for stage, spent in seconds.items():
         table.add_row(stage, f"{spent:.2f}", f"{spent / seconds['total']:.0%}")

@@ -68,9 +68,24 @@ def test_all_four_runs_from_one_command(tiny: Tiny, tmp_path: Path) -> None:
         assert raw.trials["response"].notna().all()
         assert raw.trials["seed"].nunique() == 10
         for folder in (scored.path, raw.path):
-            csv = pd.read_csv(folder / "responses.csv", keep_default_na=False)
-            assert len(csv) == len(pd.read_parquet(folder / "responses.parquet"))
+            for table in ("trials", "responses"):
+                same_numbers(folder / f"{table}.csv", folder / f"{table}.parquet")
             assert str(folder.relative_to(tmp_path) / "trials.csv") in output
+
+
+def same_numbers(csv: Path, parquet: Path) -> None:
+    """What pandas and R read from the CSV is what is in the Parquet, to the last digit."""
+    right = pd.read_parquet(parquet)
+    found = pd.read_csv(csv, keep_default_na=False, na_values=[""])
+    assert list(found) == list(right)
+    numbers = right.select_dtypes("number")
+    assert numbers.shape[1] > 3
+    for name in numbers:
+        assert pd.api.types.is_numeric_dtype(found[name]), (name, found[name].iloc[0])
+        np.testing.assert_array_equal(found[name].astype(float), right[name].astype(float))
+    texts = right.columns.difference(numbers.columns)
+    nothing = right[texts].isna() | (right[texts] == "")
+    assert (found[texts].isna() == nothing).all(axis=None)
 
 
 def test_the_columns_promised_for_study_1(tiny: Tiny, tmp_path: Path) -> None:

@@ -172,4 +172,4 @@ def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> list[dict
 
 
 def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return None if math.isnan(value) else float(value)

@@ -62,8 +62,8 @@ class TableWriter:
         """Write a block's rows."""
         arrays, texts = [], []
         for column, kind in zip(self._columns, self._parquet.schema.types, strict=True):
-            values, cells = _column(column, block[column.name])
-            arrays.append(pa.array(values, type=kind))
+            array, cells = _column(column, block[column.name], kind)
+            arrays.append(array)
             texts.append(cells)
         lines = list(map(",".join, zip(*texts, strict=True)))
         self._file.writelines(f"{line}\n" for line in lines)
@@ -90,13 +90,18 @@ def writing(stem: Path, columns: Sequence[Column]) -> Iterator[TableWriter]:
         _sync(file)
 
 
-def _column(column: Column, values: Sequence[Any]) -> tuple[Sequence[Any], list[str]]:
-    """A column's values, and its cells in the CSV. Texts that are alike are made once."""
+def _column(column: Column, values: Sequence[Any], kind: Any) -> tuple[Any, list[str]]:
+    """A column in the Parquet, and its cells in the CSV. Texts that are alike are made once.
+
+    Numbers in the CSV are those of the Parquet, whatever kind of number was given.
+    """
     if column.type != "text":
-        return values, ["" if value is None else repr(value) for value in values]
+        array = pa.array(values, type=kind, from_pandas=True)
+        return array, ["" if value is None else repr(value) for value in array.to_pylist()]
     valid = {value: _valid(value) for value in dict.fromkeys(values)}
     cells = {value: _cell(text) for value, text in valid.items()}
-    return [valid[value] for value in values], [cells[value] for value in values]
+    array = pa.array([valid[value] for value in values], type=kind)
+    return array, [cells[value] for value in values]
 
 
 def _valid(value: Any) -> Any:
