@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from grace.figures import View
 
 #: Hundreds of runs are made here, and few are about their report.
 os.environ["GRACE_REPORT"] = "false"
@@ -58,3 +64,38 @@ def four_runs(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
     few = ["pilot=72", "++exp.max_tokens=2"]  # what it says in raw answers does not matter
     run("--multirun", "study=1,2", "exp=1,2", *few, *model(tiny("llama-byte")), cwd=folder)
     return folder / "outputs"
+
+
+@pytest.fixture(scope="session")
+def views(four_runs: Path) -> dict[str, View]:
+    """The four runs as figures are made from them, by "study/exp"."""
+    from grace.figures import view
+
+    return {which: view(four_runs / which / "tiny") for which in ("1/1", "1/2", "2/1", "2/2")}
+
+
+@pytest.fixture(scope="session")
+def drawn(views: dict[str, View]) -> dict[tuple[str, str], Figure]:
+    """Every figure of the four runs."""
+    from grace.figures import plots
+
+    return {
+        (which, plot.name): plot.draw(view) for which, view in views.items() for plot in plots(view)
+    }
+
+
+@pytest.fixture(scope="session")
+def panels(views: dict[str, View]) -> dict[str, Figure]:
+    """Both runs of each study beside each other."""
+    from grace.figures import models
+
+    return {study: models([views[f"{study}/1"], views[f"{study}/2"]]) for study in ("1", "2")}
+
+
+@pytest.fixture(scope="session")
+def read(four_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, View]:
+    """Runs of raw answers of which most could be read; the tiny model says nothing readable."""
+    from tests.figure_runs import with_answers_read
+
+    folder = tmp_path_factory.mktemp("read")
+    return {f"{study}/1": with_answers_read(four_runs, folder, study) for study in ("1", "2")}

@@ -12,6 +12,7 @@ from grace.errors import GraceError
 from grace.figures.several import names
 from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
+from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def scatter(view: View) -> Figure:
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     people = 100 * found.people.distribution.ravel()
     main = found.main
-    _against(left, people, 100 * main.means.ravel(), MODEL, view.label)
+    _against(left, people, 100 * main.means.ravel(), MODEL, one_line(view.label, 36))
     if not np.isfinite(main.means).any():
         say_nothing(left)
     limits = (100 * main.low.ravel(), 100 * main.high.ravel())
@@ -60,7 +61,16 @@ def _against(axes: Axes, people: Any, other: Any, place: int, name: str) -> None
 
 def _say(axes: Axes, r: float) -> None:
     text = f"r = {r:.2f}" if np.isfinite(r) else "r: missing"
-    axes.text(0.03, 0.95, text.replace("-", "−"), transform=axes.transAxes, va="top")
+    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+    axes.text(
+        0.03,
+        0.97,
+        text.replace("-", "−"),
+        transform=axes.transAxes,
+        va="top",
+        bbox=ground,
+        zorder=6,
+    )
 
 
 @drawn
@@ -78,7 +88,9 @@ def models(views: Sequence[View]) -> Figure:
     figure = canvas(7.2, 0.32 * len(found) + 1.6)
     grid: Any = figure.subplots(1, len(metrics), sharey=True)
     tops = [_metric(axes, found, name) for axes, name in zip(grid, metrics, strict=True)]
-    labels = [_sized(view, name) for view, name in zip(found, names(found), strict=True)]
+    labels = [
+        _sized(view, one_line(name, 44)) for view, name in zip(found, names(found), strict=True)
+    ]
     grid[0].set_yticks(range(len(found) + 1), [*labels, "RSA model"])
     grid[0].set_ylim(len(found) + 0.6, -0.6)
     known = [line for line in tops if line is not None]

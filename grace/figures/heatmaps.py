@@ -29,6 +29,8 @@ VALUES = 12
 NUMBERED = 16
 #: Longer names are cut.
 LABEL = 32
+#: Letters that stand side by side below a panel where so many are beside each other.
+_LETTERS = {1: 78, 2: 38, 3: 24}
 _MISSING = "#FFFFFF"
 
 
@@ -156,7 +158,7 @@ def _panels(found: Means, spec: QuestionSpec) -> Figure:
             _mark_means(axes, found.probs[i], np.array(numbers))
         below = i + columns >= shown
         axes.tick_params(labelbottom=below)
-        _name_options(axes, found.options, room=11 if columns == 3 else 30)
+        _name_options(axes, found.options, room=_LETTERS[columns])
     over = ", ".join(spec.over)
     figure.supylabel(f"{over} asked about", fontsize="medium")
     figure.supxlabel("answer", fontsize="medium")
@@ -218,10 +220,13 @@ def _mark_means(axes: Axes, probs: Floats, values: Floats) -> None:
 
 
 def _name_options(axes: Axes, options: Sequence[str], room: int) -> None:
-    """Every option's text, fewer where they would touch; long ones stand aslant."""
+    """Every option's text, fewer where they would touch; long ones stand aslant.
+
+    `room` is how many letters stand side by side.
+    """
     places = range(len(options))
     width = max(map(len, options), default=1)
-    if width * len(options) <= 2.2 * room:
+    if width * len(options) <= room:
         axes.set_xticks(places, options)
     elif width <= 4:
         axes.set_xticks([0, len(options) // 2, len(options) - 1])

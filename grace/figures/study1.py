@@ -13,6 +13,7 @@ from grace.figures.style import (
     MODEL,
     PEOPLE,
     RSA,
+    above,
     canvas,
     drawn,
     legend,
@@ -102,5 +103,5 @@ def knowledge(view: View) -> Figure:
     axes.set_xticks(places, [f"“{word}”\n{access} of 3" for word, access in cells])
     axes.set(ylim=(-3, 103), yticks=range(0, 101, 25), ylabel="“yes, the speaker knows” (%)")
     axes.set_xlabel("number word, and objects the speaker has looked at")
-    figure.legend(loc="outside upper left", ncols=3)
+    above(figure, *axes.get_legend_handles_labels())
     return figure

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from grace.errors import ConfigError
+from grace.visible import one_line
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -26,6 +28,12 @@ PEOPLE, MODEL, RSA = 0, 1, 2
 NAMES = {PEOPLE: "people", MODEL: "model", RSA: "RSA"}
 #: What stands for a marker or line where a user's cycle names colours alone.
 _MARKERS, _LINES = "soD^vPX*", ("--", "-", ":", "-.")
+
+
+#: Longer names of models are cut.
+LONGEST = 64
+#: Letters that fit an inch of a legend, and how many a line or marker takes there.
+_LETTERS, _HANDLE = 15, 7
 
 
 @dataclass(frozen=True)
@@ -124,9 +132,15 @@ def legend(figure: Figure, source: Axes, label: str) -> None:
     named = dict(zip(names, handles, strict=True))
     order = sorted(named, key=lambda name: ("people" not in name, name != "model", name))
     shown = [label if name == "model" else name for name in order]
-    figure.legend(
-        [named[name] for name in order], shown, loc="outside upper left", ncols=len(order)
-    )
+    above(figure, [named[name] for name in order], shown)
+
+
+def above(figure: Figure, handles: Sequence[Artist], names: Sequence[str]) -> None:
+    """A legend above the panels: side by side where there is room, else below each other."""
+    shown = [one_line(name, LONGEST) for name in names]
+    room = _LETTERS * figure.get_figwidth()
+    columns = len(shown) if sum(len(name) + _HANDLE for name in shown) <= room else 1
+    figure.legend(handles, shown, loc="outside upper left", ncols=columns)
 
 
 def named(label: str, measured: Measured) -> str:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Reasons why answers could not be read that are shown; the others are counted together.
 REASONS = 8
-#: The words of an answer that a parse status quotes.
-_FOUND = re.compile(r" \(.*?\)(?=$|[;,] )", re.DOTALL)
 #: The least a mass is drawn as.
 _FLOOR = 1e-8
 
@@ -124,7 +122,9 @@ def read_statuses(view: View) -> pd.Series:
     columns = [name for name in view.run.trials if str(name).endswith("parse_status")]
     statuses = view.run.trials[columns].fillna("no answer")
     together = statuses.agg("; ".join, axis=1) if len(columns) > 1 else statuses[columns[0]]
-    return together.str.replace(_FOUND, "", regex=True).value_counts()
+    fields = {re.escape(name) for q in view.raw().values() if q.parse for name in q.parse.fields}
+    quoted = rf" \(.*?\)(?=$|; |, (?:{'|'.join(sorted(fields))})\b)"
+    return together.str.replace(quoted, "", regex=True, flags=re.DOTALL).value_counts()
 
 
 @drawn
