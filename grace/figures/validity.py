@@ -109,6 +109,7 @@ def reductions(view: View) -> list[Any]:
 def _histogram(axes: Axes, values: Any, edges: Any) -> None:
     own = look(MODEL)
     axes.hist(values, bins=edges, color=own.color, edgecolor="white", linewidth=0.5)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     if not len(values):
         say_nothing(axes)
 
