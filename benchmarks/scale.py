@@ -69,6 +69,9 @@ class Trivial:
     async def spell(self, ids: Sequence[int]) -> list[str]:
         return [str(i) for i in ids]
 
+    def forecast(self, batches: object) -> None:
+        """There is no server."""
+
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
         ordered = sorted(prompts, key=lambda prompt: prompt.context)
         return [ordered[i : i + BATCH] for i in range(0, len(ordered), BATCH)]

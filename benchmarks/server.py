@@ -21,12 +21,10 @@ from benchmarks.ways import Setup, prompts_of
 from benchmarks.work import ROWS, study_work
 from grace.command import compose
 from grace.engines.vllm import VllmEngine
-from grace.engines.vllm.forecast import forecast
 from grace.serving.managed import engine_settings
 from grace.settings import Settings, VllmSettings, read_settings
 
 WAYS = ("vllm-tree", "vllm-prompt-logprobs")
-BLOCK = 32
 
 
 async def main(endpoint: str | None, stimuli: str | None) -> None:
@@ -46,11 +44,9 @@ async def main(endpoint: str | None, stimuli: str | None) -> None:
 async def expected(settings: Settings, found: VllmSettings, setup: Setup, rows: list[Row]) -> None:
     """What was expected, beside what came."""
     engine = await VllmEngine(settings.model, found).start()
-    plan = forecast(
-        engine.batches(prompts_of(setup.work)), joined=engine.served.chains,
-        most_nodes=found.nodes_per_request, block=BLOCK,
-    )  # fmt: skip
+    plan = engine.forecast(engine.batches(prompts_of(setup.work)))
     await engine.close()
+    assert plan is not None, "the server does not say how its cache works"
     tree, single = rows
     print(
         f"\nthe tree is {single.ratio:.1f} times as fast; the server computed "

@@ -58,6 +58,7 @@ def make_manifest(
             "queries": plan.queries,
             "tokens": plan.tokens,
             "distinct_tokens": plan.distinct_tokens,
+            "forecast": asdict(plan.forecast) if plan.forecast else None,
         },
         "counts": dict(counts),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

@@ -13,7 +13,7 @@ from grace.questions import asked_of_each
 from grace.settings import Settings
 from grace.sheet import Sheet
 from grace.shelf import Shelf
-from grace.types import Engine, EngineInfo
+from grace.types import Engine, EngineInfo, Forecast
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Plan:
     elsewhere: int  # queries of other shards
     info: EngineInfo
     folder: Path
+    forecast: Forecast | None = None  # of what is still to be asked, where known
 
 
 def make_plan(
@@ -80,10 +81,18 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
         ("engine", f"{info.kind} ({info.version}){_details(info)}"),
         ("numeric type", info.dtype),
         ("method", info.method if settings.exp.name != "1" else "sampled"),
+        *([("requests", _cost(plan.forecast))] if plan.forecast else []),
         ("results", str(plan.folder)),
     ):
         table.add_row(f"[bold]{name}[/bold]", value)
     console.print(table)
+
+
+def _cost(forecast: Forecast) -> str:
+    return (
+        f"{forecast.requests:,}, of {forecast.sent:,} prompt tokens; the server's cache, if "
+        f"empty now, saves {forecast.cached:,}"
+    )
 
 
 def _details(info: EngineInfo) -> str:

@@ -29,7 +29,11 @@ from grace.sheet import make_sheet
 from grace.shelf import Shelf
 from grace.store import Store
 from grace.summary import show_summary
-from grace.types import Engine
+from grace.types import Engine, Forecast
+from grace.work import Work
+
+#: Prompts up to which a server's costs are foreseen.
+FORESEEN = 20_000
 
 log = logging.getLogger("grace")
 
@@ -84,6 +88,7 @@ async def ask_and_write(
                     todo = work.only(~sheet.answered(store, engine.info))
                 known = len(work) - len(todo)
                 plan = make_plan(job, sheet, engine.info, tokens.both, known)
+                plan = replace(plan, forecast=foresee(engine, todo))
                 write_start(job, plan, sheet, store, clock)
                 remember(job, sheet, plan, chat=engine.chat)
                 await write_examples(job, sheet, shelf, engine)
@@ -94,6 +99,11 @@ async def ask_and_write(
                     ended = await answer_all(engine, store, todo, console, interrupt, limit)
                 plan = replace(plan, info=engine.info)
                 return write_results(job, sheet, plan, store, clock, ended)
+
+
+def foresee(engine: Engine, work: Work) -> Forecast | None:
+    """What the work will cost, unless there is so much that finding out takes minutes."""
+    return engine.forecast(work) if 0 < len(work) <= FORESEEN else None
 
 
 def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> dict[str, Any]:
@@ -135,8 +145,9 @@ async def show_dry_run(job: Job, console: Console) -> Outcome:
     """Show the plan and one prompt of each question, and write nothing."""
     with Shelf() as shelf:
         async with started(job, Clock(), console) as engine:
-            sheet, _, tokens = await make_sheet(job, engine, shelf)
+            sheet, work, tokens = await make_sheet(job, engine, shelf)
             plan = make_plan(job, sheet, engine.info, tokens.both, known=0)
+            plan = replace(plan, forecast=foresee(engine, work))
             show_plan(plan, job.settings, console)
             await show_prompts(job, sheet, shelf, engine, console)
     return Outcome(job.settings.folder, OK)

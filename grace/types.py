@@ -222,6 +222,21 @@ class EngineInfo:
 Answered = tuple[Prompt, Answer]
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What scoring will cost a server: its requests and their tokens."""
+
+    requests: int
+    sent: int  # prompt tokens of all sequences
+    cached: int  # of these, found in the server's prefix cache
+    generated: int  # one for each node read
+
+    @property
+    def computed(self) -> int:
+        """Tokens the server computes."""
+        return self.sent - self.cached + self.generated
+
+
 class Engine(Protocol):
     """Turns queries into prompts and prompts into answers; knows nothing of studies.
 
@@ -259,6 +274,10 @@ class Engine(Protocol):
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
         """Put prompts in the order that shares most work and cut them into batches."""
+        ...
+
+    def forecast(self, batches: Iterable[Sequence[Prompt]]) -> Forecast | None:
+        """What these will cost, where the engine asks a server that says how it works."""
         ...
 
     def answer(self, batches: Iterable[Sequence[Prompt]]) -> AsyncIterator[Sequence[Answered]]:

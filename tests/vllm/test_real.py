@@ -22,10 +22,9 @@ import pytest
 
 import grace
 from grace.engines.vllm import VllmEngine
-from grace.engines.vllm.forecast import Forecast, forecast
 from grace.serving.machine import free_port
 from grace.settings import ModelSettings, VllmSettings
-from grace.types import Message, Prompt, Query
+from grace.types import Forecast, Message, Prompt, Query
 from tests.test_run import command, run
 from tests.vllm.test_engine import PERCENT
 
@@ -101,6 +100,7 @@ def test_every_probability_equals_the_local_engine(study: str, server: str, tmp_
     endpoint = ("engine=vllm", f"engine.endpoints=[{server}/v1]", "tag=vllm")
     output = run(*words, *endpoint, cwd=tmp_path)
     assert re.search(r"method +exact", output)
+    assert re.search(r"requests +\d+, of [\d,]+ prompt tokens", output)
     theirs = grace.load(tmp_path / f"outputs/{study}/2/smollm2-135m-vllm")
     run(*words, cwd=tmp_path)
     ours = grace.load(tmp_path / f"outputs/{study}/2/smollm2-135m")
@@ -131,7 +131,8 @@ def test_the_cache_saves_what_the_forecast_says(server: str) -> None:
             pass
         after = counted(server)
         await engine.close()
-        plan = forecast(batches, joined=engine.served.chains, most_nodes=64, block=32)
+        plan = engine.forecast(batches)
+        assert plan is not None
         return plan, {name: after[name] - before[name] for name in before}
 
     plan, found = asyncio.run(work())

@@ -107,6 +107,9 @@ class LocalEngine:
         dtype = choose_dtype(self._model_settings, self._settings, device, self._config)
         return find_room(self._config, dtype, device, self._settings)
 
+    def forecast(self, batches: Iterable[Sequence[Prompt]]) -> None:
+        """There is no server."""
+
     async def answer(
         self, batches: Iterable[Sequence[Prompt]]
     ) -> AsyncIterator[Sequence[Answered]]:

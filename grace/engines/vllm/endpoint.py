@@ -170,14 +170,25 @@ class Endpoint:
             self.breaker.note(ok=True)
             return answer
 
+    async def text(self, path: str) -> str:
+        """One GET, without patience; as it comes."""
+        return await self._raw("GET", path, None)
+
     async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        text = await self._raw(method, path, body)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise BadAnswerError("the server's answer is no JSON: cut off or garbled") from None
+
+    async def _raw(self, method: str, path: str, body: dict[str, Any] | None) -> str:
         url = f"{self.root}{path}"
         try:
             if method == "GET":
                 raw = await self._client.get(url, cast_to=httpx2.Response)
             else:
                 raw = await self._client.post(url, cast_to=httpx2.Response, body=body)
-            text = raw.text
+            text: str = raw.text
         except openai.APIStatusError as error:
             raise from_status(
                 error.status_code, error.response.text, dict(error.response.headers)
@@ -189,10 +200,7 @@ class Endpoint:
             raise PassingError(
                 f"no connection to {self.url} ({type(cause).__name__})", lost=True
             ) from None
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise BadAnswerError("the server's answer is no JSON: cut off or garbled") from None
+        return text
 
     async def close(self) -> None:
         """Close the connections."""

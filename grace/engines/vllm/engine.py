@@ -8,15 +8,16 @@ from dataclasses import asdict
 
 from grace.engines.vllm import generate
 from grace.engines.vllm.endpoint import Endpoint, endpoint_urls
+from grace.engines.vllm.forecast import forecast
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import PassingError, RefusedError, ServerError
 from grace.engines.vllm.score import Scorer
-from grace.engines.vllm.server import Served, check_model, probe
+from grace.engines.vllm.server import Served, cache_block, check_model, probe
 from grace.engines.vllm.texts import TextPrompts
 from grace.engines.vllm.tokenise import ServerTokeniser
 from grace.errors import ConfigError
 from grace.settings import ModelSettings, VllmSettings
-from grace.types import Answer, Answered, EngineInfo, Failure, Prompt, Query
+from grace.types import Answer, Answered, EngineInfo, Failure, Forecast, Prompt, Query
 
 #: Prompts that are asked together: their requests go to one endpoint, wave by wave.
 BATCH = 16
@@ -55,6 +56,7 @@ class VllmEngine:
                     f"{endpoint.url} differs from {self._endpoints[0].url}: "
                     + "; ".join(f"{n} {a!r} / {b!r}" for n, (a, b) in differing.items())
                 )
+        self._block = await cache_block(self._endpoints[0])
         if self.served.tokenizes:
             kwargs = self._model.chat_template_kwargs
             self._scorer = Scorer(self._pool, self.served, self._settings.nodes_per_request)
@@ -126,6 +128,17 @@ class VllmEngine:
     async def spell(self, ids: Sequence[int]) -> list[str]:
         """Each token as text."""
         return [await self._tokeniser.spell(token) for token in ids]
+
+    def forecast(self, batches: Iterable[Sequence[Prompt]]) -> Forecast | None:
+        """Of scoring by token ids, where the server says how large its cache's blocks are."""
+        if self._block is None or self.served.method != "exact":
+            return None
+        return forecast(
+            (batch for batch in batches if batch[0].query.options),
+            joined=self.served.chains,
+            most_nodes=self._settings.nodes_per_request,
+            block=self._block,
+        )
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
         """Neighbours in prefix order together; texts are drawn one by one."""

@@ -6,33 +6,20 @@ beginning that an earlier one had, but never its own last token, which it must c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from grace.engines.vllm import reading
 from grace.engines.vllm.chains import pack, waves
-from grace.types import Prompt
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Of scoring by token ids, on a server with an empty cache that is large enough."""
-
-    requests: int
-    sent: int  # prompt tokens of all sequences
-    cached: int  # of these, found in the cache
-    generated: int  # one for each node read
-
-    @property
-    def computed(self) -> int:
-        """Tokens the server computes."""
-        return self.sent - self.cached + self.generated
+from grace.types import Forecast, Prompt
 
 
 def forecast(
-    batches: Sequence[Sequence[Prompt]], *, joined: bool, most_nodes: int, block: int
+    batches: Iterable[Sequence[Prompt]], *, joined: bool, most_nodes: int, block: int
 ) -> Forecast:
-    """Play the batches' requests through a cache of `block` tokens a block."""
+    """Play the batches' requests through a cache of `block` tokens a block.
+
+    The server scores by token ids; its cache is empty and large enough.
+    """
     seen: set[int] = set()
     requests = sent = cached = generated = 0
     for batch in batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,19 @@ async def probe(endpoint: Endpoint, model: ModelSettings) -> Served:
     if found.token_ids or found.prompt_logprobs or found.top_k:
         return found
     return await _without_ids(endpoint, name, found.version, length)
+
+
+async def cache_block(endpoint: Endpoint) -> int | None:
+    """Tokens of a block of its prefix cache, as its metrics say; None where it has none."""
+    try:
+        text = await endpoint.text("/metrics")
+    except (PassingError, RefusedError):
+        return None
+    found = re.search(r"^vllm:cache_config_info\{(?P<labels>.*)\}", text, re.M)
+    labels = dict(re.findall(r'(\w+)="([^"]*)"', found["labels"])) if found else {}
+    size = labels.get("block_size", "")
+    on = labels.get("enable_prefix_caching") == "True"
+    return int(size) if on and size.isdecimal() and int(size) else None
 
 
 async def _bos(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int | None:
