@@ -29,6 +29,12 @@ def names(views: Sequence[View]) -> list[str]:
     return next(found for found in candidates if max(Counter(found).values(), default=1) == 1)
 
 
+def short_names(views: Sequence[View]) -> list[str]:
+    """A name for each run where study and experiment stand beside it."""
+    rows = Counter((view.label, _experiment(view)) for view in views)
+    return [view.label for view in views] if max(rows.values()) == 1 else names(views)
+
+
 def shared_folder(views: Sequence[View]) -> Path:
     """The folder that all of several runs are in; ConfigError where there is none."""
     parents = {view.run.path.resolve().parent for view in views}

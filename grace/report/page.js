@@ -98,7 +98,7 @@
     const sort = make("select", { id: `${id}-sort` });
     const count = make("p", { role: "status" }, "Type to find trials, or show them all.");
     const all = make("button", { type: "submit" }, "Show trials");
-    const form = make("form", { role: "search", "aria-label": "Find trials" },
+    const form = make("form", { role: "search", "aria-label": `Find trials${place.dataset.of}` },
       make("div", null, make("label", { for: search.id }, "Find (any words of a row)"), search),
       make("div", null, make("label", { for: sort.id }, "Sort by"), sort),
       make("label", null, inside, " also in prompts and answers"),

@@ -22,7 +22,7 @@ from grace.comparison.study1 import PLANNED
 from grace.examples import Example, sound
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
-from grace.figures.several import alike, names
+from grace.figures.several import alike, names, short_names
 from grace.figures.validity import masses
 from grace.figures.view import View
 from grace.figures.write import as_bytes
@@ -66,6 +66,7 @@ class Chapter:
     id: str
     view: View
     name: str
+    short: str  # where study and experiment stand beside it
     verdict: Verdict | None
     doubts: tuple[Doubt, ...]
     examples: tuple[Example, ...]
@@ -85,7 +86,7 @@ class Source:
     book: str  # see `grace.report.trials.pack`
 
 
-def chapter(place: int, name: str, source: Source, style: str | None) -> Chapter:
+def chapter(place: int, name: str, short: str, source: Source, style: str | None) -> Chapter:
     """Everything of one run, figures drawn."""
     view = source.view
     compared = None if isinstance(view.compared, str) else view.compared
@@ -94,6 +95,7 @@ def chapter(place: int, name: str, source: Source, style: str | None) -> Chapter
         id=f"run{place}",
         view=view,
         name=name,
+        short=short,
         verdict=verdict(compared) if compared else None,
         doubts=tuple(doubts(view)),
         examples=tuple(source.examples),
@@ -112,8 +114,10 @@ def render(sources: Sequence[Source], style: str | None = None) -> str:
     """The report of one run or several as HTML."""
     views = [source.view for source in sources]
     chapters = [
-        chapter(place, name, source, style)
-        for place, (name, source) in enumerate(zip(names(views), sources, strict=True), 1)
+        chapter(place, name, short, source, style)
+        for place, (name, short, source) in enumerate(
+            zip(names(views), short_names(views), sources, strict=True), 1
+        )
     ]
     panels = [
         Drawing(
