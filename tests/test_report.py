@@ -14,6 +14,7 @@ import pytest
 
 from grace.examples import read_examples
 from grace.figures import view
+from grace.report.verdict import UNKNOWN, WORDS
 from grace.report.write import report_folders
 from tests.browser import PHONE, WIDE, launched, opened
 from tests.report_runs import HOSTILE, hostile, large
@@ -107,10 +108,7 @@ def test_the_answer_is_on_the_first_screen(
             assert box["y"] >= 0
             assert box["y"] + box["height"] <= screens * size[1]
             words = page.locator(".verdict strong").inner_text()
-            assert re.fullmatch(
-                r"Yes, as far as .*|Mostly\.|In part\.|A little\.|Hardly\.|No\.|It cannot be said\.",
-                words,
-            )
+            assert words in {UNKNOWN, *(word for _, word, _ in WORDS)}
 
 
 def test_several_runs_are_told_apart_at_once(
@@ -196,11 +194,9 @@ def test_a_trial_shows_its_prompt_tokens_and_the_tables_numbers(
         _numbers_are(page, run.responses.iloc[(trials - 1) * each :])
         assert page.evaluate("document.activeElement.textContent") == f"Row {trials}"
         setup = run.trials["story_setup"].iloc[-1]
-        prompts = [
-            " ".join(text.split()) for text in page.locator(".trial pre").all_text_contents()
-        ]
+        prompts = page.locator(".trial pre").all_text_contents()
         assert len(prompts) == 5
-        assert all(" ".join(setup.split()) in prompt for prompt in prompts)
+        assert all(" ".join(setup.split()) in " ".join(text.split()) for text in prompts)
         # the first trial's prompts are those of examples.json
         _look_up(page, "row 1").first.get_by_role("button").click()
         shown = page.locator(".trial pre").all_text_contents()

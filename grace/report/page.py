@@ -38,6 +38,8 @@ FOLDER = Path(__file__).parent
 SHOWN = 6000
 #: Rows of the table of means by cell.
 CELLS = 400
+#: Matplotlib names an image after its content: two alike have one name, and nothing uses it.
+_IMAGE_ID = re.compile(r'(<image\b[^>]*?) id="[^"]*"')
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 
 
@@ -160,6 +162,7 @@ def inlined(svg: bytes, prefix: str, title: str) -> Markup:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.S)
+    text = _IMAGE_ID.sub(r"\1", text)
     text = _ID.sub(rf"\g<1>{prefix}-", text)
     head, rest = text.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
