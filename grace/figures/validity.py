@@ -107,9 +107,11 @@ def reductions(view: View) -> list[Any]:
 
 
 def _histogram(axes: Axes, values: Any, edges: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     own = look(MODEL)
     axes.hist(values, bins=edges, color=own.color, edgecolor="white", linewidth=0.5)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     if not len(values):
         say_nothing(axes)
 
