@@ -1,7 +1,7 @@
 """Every figure Grace draws: its name, what it shows, and which runs have it.
 
 To add a figure write a function that takes a View and returns a Figure, and an entry here: the
-command, the report and the tests then have it.
+command and the report then have it.
 """
 
 from __future__ import annotations
