@@ -99,3 +99,17 @@ def read(four_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
     folder = tmp_path_factory.mktemp("read")
     return {f"{study}/1": with_answers_read(four_runs, folder, study) for study in ("1", "2")}
+
+
+@pytest.fixture(scope="session")
+def report_of(four_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The report of one of the four runs, by "study/exp"; written when first wanted."""
+    from grace.report.write import report_folders
+
+    folder = tmp_path_factory.mktemp("reports")
+
+    def written(which: str) -> Path:
+        path = folder / f"{which.replace('/', '-')}.html"
+        return path if path.exists() else report_folders([four_runs / which / "tiny"], path)
+
+    return written

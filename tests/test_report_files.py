@@ -18,7 +18,7 @@ import grace
 from grace.comparison.comparing import compare
 from grace.comparison.humans import people
 from grace.comparison.outsiders import read_results
-from grace.figures import view
+from grace.figures import View
 from grace.report.verdict import WORDS, verdict, word_for
 from grace.report.write import report_folders
 from grace.resources import shipped
@@ -64,17 +64,24 @@ class _Page(HTMLParser):
         self._text = ""
 
 
-def _page(run: Path, tmp_path: Path) -> tuple[str, _Page]:
-    text = report_folders([run], tmp_path / "report.html").read_text(encoding="utf-8")
-    return text, _Page(text)
+PageOf = Callable[[str], tuple[str, _Page]]
+
+
+@pytest.fixture
+def page_of(report_of: Callable[[str], Path]) -> PageOf:
+    def read(which: str) -> tuple[str, _Page]:
+        text = report_of(which).read_text(encoding="utf-8")
+        return text, _Page(text)
+
+    return read
 
 
 # Self-contained
 
 
 @pytest.mark.parametrize("which", ["1/1", "1/2", "2/1", "2/2"])
-def test_nothing_is_loaded_from_elsewhere(which: str, four_runs: Path, tmp_path: Path) -> None:
-    text, page = _page(four_runs / which / "tiny", tmp_path)
+def test_nothing_is_loaded_from_elsewhere(which: str, page_of: PageOf) -> None:
+    text, page = page_of(which)
     for tag, name, value in page.loads:
         assert value.startswith(("#", "data:image/png;base64,")), (tag, name, value)
     assert "@import" not in text
@@ -87,12 +94,14 @@ def test_nothing_is_loaded_from_elsewhere(which: str, four_runs: Path, tmp_path:
 
 
 @pytest.mark.parametrize("which", ["1/2", "2/2"])
-def test_numbers_equal_comparison_json(which: str, four_runs: Path, tmp_path: Path) -> None:
+def test_numbers_equal_comparison_json(
+    which: str, page_of: PageOf, four_runs: Path, tmp_path: Path
+) -> None:
     """The command's own file, made with its usual settings."""
     folder = str(four_runs / which / "tiny")
     run(folder, f"output={tmp_path}", cwd=tmp_path, module="grace.compare")
     found = json.loads((tmp_path / "comparison.json").read_text())
-    _, page = _page(four_runs / which / "tiny", tmp_path)
+    text, page = page_of(which)
     names = {
         "RMSE, points": "rmse", "correlation r": "r", "total variation": "tvd",
         "earth mover's, states": "emd", "Jensen–Shannon, bits": "jsd",
@@ -109,7 +118,6 @@ def test_numbers_equal_comparison_json(which: str, four_runs: Path, tmp_path: Pa
     deciding = next(row for row in rows if names[row[0]] == ("rmse" if which == "1/2" else "tvd"))
     value, ceiling, guessing = (float(deciding[i].replace("−", "-")) for i in (1, 3, 5))
     way = (guessing - value) / (guessing - ceiling)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     said = re.search(r'class="verdict"><strong>(.*?)</strong>', text)
     assert said
     assert said[1] in {word_for(way + off) for off in (-0.01, 0, 0.01)}  # of rounded numbers
@@ -119,9 +127,9 @@ def _shown(value: float, places: int) -> str:
     return f"{value:.{places}f}".replace("-", "−")
 
 
-def test_every_cell_is_that_of_the_comparison(four_runs: Path, tmp_path: Path) -> None:
-    found = view(four_runs / "2/2/tiny").comparison
-    _, page = _page(four_runs / "2/2/tiny", tmp_path)
+def test_every_cell_is_that_of_the_comparison(page_of: PageOf, views: dict[str, View]) -> None:
+    found = views["2/2"].comparison
+    _, page = page_of("2/2")
     rows = page.tables["Every cell and answer, in percent"][1:]
     assert len(rows) == 12 * 8
     shown = np.array([[float(cell.replace("−", "-")) for cell in row[3:5]] for row in rows])
@@ -150,9 +158,9 @@ def test_people_are_like_people_and_blind_guesses_hardly(tmp_path: Path) -> None
     assert words == {"people": "Yes, as far as these data can tell.", "blind": "Hardly."}
 
 
-def test_a_run_nobody_can_read_says_so(four_runs: Path, tmp_path: Path) -> None:
+def test_a_run_nobody_can_read_says_so(page_of: PageOf) -> None:
     """The tiny model's raw answers: no number, no made-up word, and what is wrong first."""
-    text, page = _page(four_runs / "2/1/tiny", tmp_path)
+    text, page = page_of("2/1")
     assert "It cannot be said." in text
     assert "No number could be had" in text
     assert re.search(r'class="grave">\d+ of \d+ raw answers could not be read', text)
@@ -182,15 +190,16 @@ def test_a_report_that_fails_costs_nothing(
     monkeypatch.delenv("PYTHONPATH")
     run(str(left), cwd=tmp_path, module="grace.report")
     assert (left / "report.html").stat().st_size > 100_000
-    run(*words, "report=false", "tag=without", cwd=tmp_path)
-    assert not (left.with_name("tiny-without") / "report.html").exists()
-    assert (left.with_name("tiny-without") / "trials.csv").exists()
+    output = f"output={tmp_path / 'outputs'}"
+    without = grace.run_study(*words, output, "report=false", "tag=without").path
+    assert (without / "trials.csv").exists()
+    assert not (without / "report.html").exists()
 
 
 def test_an_interrupted_run_says_how_to_write_it(
     tiny: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    words = command("study=1", "exp=2", "engine.max_batch_tokens=1",
+    words = command("study=1", "exp=2", "pilot=72", "engine.max_batch_tokens=1",
                     "report=true", *model(tiny("llama-byte")))  # fmt: skip
     process = subprocess.Popen(
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
