@@ -10,7 +10,7 @@ import numpy as np
 from grace.comparison.show import NAMES
 from grace.errors import GraceError
 from grace.figures.several import names
-from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, look, say_nothing
+from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, ground, look, say_nothing
 from grace.figures.view import View
 from grace.visible import one_line
 
@@ -61,16 +61,10 @@ def _against(axes: Axes, people: Any, other: Any, place: int, name: str) -> None
 
 def _say(axes: Axes, r: float) -> None:
     text = f"r = {r:.2f}" if np.isfinite(r) else "r: missing"
-    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
     axes.text(
-        0.03,
-        0.97,
-        text.replace("-", "−"),
-        transform=axes.transAxes,
-        va="top",
-        bbox=ground,
-        zorder=6,
-    )
+        0.03, 0.97, text.replace("-", "−"), transform=axes.transAxes, va="top", zorder=6,
+        bbox=ground(axes),
+    )  # fmt: skip
 
 
 @drawn

@@ -103,12 +103,16 @@ def points(
     axes.plot(x, y, color=own.color, marker=own.marker, **options)
 
 
-def say_nothing(axes: Axes, text: str = "no answers", at: tuple[float, float] = (0.5, 0.5)) -> None:
-    """Say in the panel, at a share of its width and height, that there is nothing to draw."""
-    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+def ground(axes: Axes) -> dict[str, Any]:
+    """What a text in a panel stands on: bars and lines behind it do not cross it."""
+    return {"facecolor": axes.get_facecolor(), "edgecolor": "none", "alpha": 0.85, "pad": 2}
+
+
+def say_nothing(axes: Axes, text: str = "no answers") -> None:
+    """Say in the middle of the panel that there is nothing to draw; points stand above it."""
     axes.text(
-        *at, text, transform=axes.transAxes, ha="center", va="center", zorder=6,
-        color=look(MODEL).color, bbox=ground,
+        0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=3,
+        color=look(MODEL).color, bbox=ground(axes),
     )  # fmt: skip
 
 
