@@ -61,6 +61,13 @@ class Serving:
         self.process.communicate(timeout=60)
         return self.process.returncode
 
+    def __enter__(self) -> Serving:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
     def kill(self) -> None:
         """The server and all it started, at once."""
         family = psutil.Process(self.process.pid).children(recursive=True)
@@ -72,9 +79,9 @@ class Serving:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running server, without /v1."""
-    serving = Serving(tmp_path_factory.mktemp("vllm"))
-    yield serving.url
-    assert serving.interrupt() == 0
+    with Serving(tmp_path_factory.mktemp("vllm")) as serving:
+        yield serving.url
+        assert serving.interrupt() == 0
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -148,26 +155,25 @@ def test_a_server_killed_in_a_run_and_started_again_changes_nothing(
     """Nothing but the last digits, which depend on what a server computes side by side."""
     words = ["study=1", "exp=2", "pilot=30", "engine=vllm", "engine.max_concurrency=4"]
     run(*words, f"engine.endpoints=[{server}/v1]", "output=calm", cwd=tmp_path)
-    first = Serving(tmp_path)
-    wild = subprocess.Popen(
-        command(*words, f"engine.endpoints=[{first.url}/v1]", "output=wild"),
-        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
     store = tmp_path / "wild" / "answers.sqlite"
-    while answered(store) < 10:
-        assert wild.poll() is None
-        time.sleep(0.05)
-    first.kill()
+    with Serving(tmp_path) as first:
+        wild = subprocess.Popen(
+            command(*words, f"engine.endpoints=[{first.url}/v1]", "output=wild"),
+            cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        while answered(store) < 10:
+            assert wild.poll() is None
+            time.sleep(0.05)
     assert wild.poll() is None, "it was over before the server was killed"
-    second = Serving(tmp_path, first.port)
-    output, _ = wild.communicate(timeout=300)
-    assert wild.returncode == 0, output
+    with Serving(tmp_path, first.port) as second:
+        output, _ = wild.communicate(timeout=300)
+        assert wild.returncode == 0, output
+        assert second.interrupt() == 0
     for name in ("trials.csv", "responses.csv"):
         one, other = (
             pd.read_csv(tmp_path / o / "1/2/smollm2-135m" / name) for o in ("calm", "wild")
         )
         pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=0, atol=1e-4)
-    assert second.interrupt() == 0
 
 
 def answered(store: Path) -> int:
