@@ -73,6 +73,8 @@ def check_bos(ids: Sequence[int], bos: int | None) -> None:
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:
     """The length of the longest common prefix."""
+    if second[: len(first)] == first:  # nearly always, and quickly seen
+        return len(first)
     for i, (a, b) in enumerate(zip(first, second, strict=False)):
         if a != b:
             return i

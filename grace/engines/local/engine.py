@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +48,16 @@ class LocalEngine:
     @property
     def info(self) -> EngineInfo:
         """What the numbers depend on; `details` says how the tree is read once loaded."""
+        if self._reader is None:
+            return self._known
+        details = {**self._known.details, "way": self._reader.way}
+        if self._reader.why:
+            details["why"] = self._reader.why
+        return replace(self._known, details=details)
+
+    @cached_property
+    def _known(self) -> EngineInfo:
+        """What is known before the weights are loaded."""
         from grace.engines.local.load import choose_device, choose_dtype
 
         device = choose_device(self._settings.device)
@@ -54,11 +65,6 @@ class LocalEngine:
         versions = [
             f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")
         ]
-        details: dict[str, Any] = {"device": str(device), "chat": self.chat}
-        if self._reader is not None:
-            details |= {"way": self._reader.way}
-            if self._reader.why:
-                details |= {"why": self._reader.why}
         return EngineInfo(
             kind="local",
             version=", ".join(versions),
@@ -66,7 +72,7 @@ class LocalEngine:
             revision=self._source.revision,
             dtype=str(dtype).removeprefix("torch."),
             method="exact",
-            details=details,
+            details={"device": str(device), "chat": self.chat},
         )
 
     @property
