@@ -25,8 +25,11 @@ setup: .venv/.ready
 pilot: setup
 	$(BIN)/python -m grace.run study=1 exp=2 model=smollm2-135m pilot=10
 
+# Files of tests side by side; pytest alone runs them one after another.
+WORKERS ?= 2
+
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests that sample posteriors (extra rsa).
 test-rsa: setup
