@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from grace.errors import GraceError
@@ -24,7 +25,9 @@ class Run:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """The wide table: one row a trial. NaN where a value is missing."""
-        return pd.read_parquet(self.path / "trials.parquet")
+        table = pq.read_table(self.path / "trials.parquet")
+        frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
+        return frame
 
     @cached_property
     def responses(self) -> pd.DataFrame:

@@ -182,12 +182,17 @@ class StudySpec(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> StudySpec:
-        named = [*self.key, *self.factors, *(c.column for c in self.checks)]
-        named += [name for name in (self.participant, self.item) if name]
-        for name in named:
+        for name in self.named_columns:
             if name not in self.columns:
                 raise ValueError(f"{name!r} is named but is no column of the study")
         return self
+
+    @property
+    def named_columns(self) -> tuple[str, ...]:
+        """The columns that have a part in the study: keys, factors, item, participant, checked."""
+        checked = (check.column for check in self.checks)
+        who = (name for name in (self.participant, self.item) if name)
+        return tuple(dict.fromkeys([*self.key, *self.factors, *checked, *who]))
 
 
 def slug(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -30,12 +31,14 @@ def show_summary(
 ) -> None:
     """Print mass by question, means by design cell, failures and the files' paths."""
     study = settings.study
-    trials = pd.read_parquet(folder / "trials.parquet")
+    names = pq.read_schema(folder / "trials.parquet").names
     if raw_questions(spec):
         _show_parsed(folder, console)
     else:
         _show_mass(folder, spec, console)
-    for heading, columns in cell_columns(spec, trials):
+    for heading, columns in cell_columns(spec, names):
+        wanted = list(dict.fromkeys([*study.factors, *columns]))
+        trials = pd.read_parquet(folder / "trials.parquet", columns=wanted)
         _show_cells(trials, study.factors, heading, columns, console)
     _show_failures(manifest["counts"], settings, console)
     if manifest["no_report"]:
@@ -47,7 +50,7 @@ def show_summary(
             console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def cell_columns(spec: ExperimentSpec, trials: pd.DataFrame) -> list[tuple[str, list[str]]]:
+def cell_columns(spec: ExperimentSpec, there: Sequence[str]) -> list[tuple[str, list[str]]]:
     """The columns whose means by cell say most, by heading: reductions, else probabilities."""
     found: list[tuple[str, list[str]]] = []
     reduced = set()
@@ -61,7 +64,7 @@ def cell_columns(spec: ExperimentSpec, trials: pd.DataFrame) -> list[tuple[str, 
         found.append((reduction.question, [*names, reduction.coherence]))
     for name, question in spec.questions.items():
         if question.parse is not None:
-            found.append((name, [f for f in question.parse.fields if f in trials]))
+            found.append((name, [f for f in question.parse.fields if f in there]))
         elif name not in reduced and question.wide.prob:
             prob = question.wide.prob
             over = question.variants()[0]

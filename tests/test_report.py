@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from grace.examples import read_examples
-from grace.figures import view
 from grace.report.verdict import UNKNOWN, WORDS
 from grace.report.write import report_folders
+from grace.results import load
 from tests.browser import PHONE, WIDE, launched, opened
 from tests.report_runs import HOSTILE, hostile, large
 
@@ -182,7 +182,7 @@ def test_a_trial_shows_its_prompt_tokens_and_the_tables_numbers(
     four_runs: Path, page_of: Callable[[str], Path], browser: Browser
 ) -> None:
     """Found and opened by keyboard alone; every probability is that of responses.parquet."""
-    run = view(four_runs / "1/2/tiny").run
+    run = load(four_runs / "1/2/tiny")
     examples, _ = read_examples(run.path)
     trials = len(run.trials)
     each = len(run.responses) // trials
@@ -246,7 +246,7 @@ def _without(line: Locator, tokens: list[str]) -> str:
 def test_search_flags_and_sorting_of_trials(
     four_runs: Path, page_of: Callable[[str], Path], browser: Browser
 ) -> None:
-    trials = view(four_runs / "2/2/tiny").run.trials
+    trials = load(four_runs / "2/2/tiny").trials
     with opened(browser, page_of("2/2")) as page:
         words = f"{trials['goal_type'].iloc[0]} {trials['Domain'].iloc[0]}"
         _look_up(page, words)
@@ -267,7 +267,7 @@ def test_search_flags_and_sorting_of_trials(
 def test_raw_answers_are_looked_up(
     four_runs: Path, page_of: Callable[[str], Path], browser: Browser
 ) -> None:
-    trials = view(four_runs / "1/1/tiny").run.trials
+    trials = load(four_runs / "1/1/tiny").trials
     with opened(browser, page_of("1/1")) as page:
         _look_up(page, "row 7").first.get_by_role("button").click()
         shown = page.locator(".trial").inner_text()

@@ -22,15 +22,16 @@ from grace.comparison.design import (
 )
 from grace.differences import manifest_of
 from grace.errors import GraceError
-from grace.results import load
+from grace.results import Run, load
 
 #: Warn where more than this share of the compared trials are flagged low_mass.
 LOW_MASS_SHARE = 0.1
 
 
-def read_run(folder: Path) -> Answers:
+def read_run(run: Run | Path) -> Answers:
     """The answers in a run's folder; GraceError where people did nothing like it."""
-    run = load(folder)
+    run = run if isinstance(run, Run) else load(run)
+    folder = run.path
     manifest = manifest_of(folder)
     settings = manifest["settings"]
     study, experiment = str(settings["study"]["name"]), str(settings["exp"]["name"])

@@ -55,8 +55,7 @@ def mean_distributions(view: View, name: str) -> Means:
     """Average over trials of each cell, each trial normalised first."""
     question = view.spec.questions[name]
     keys = [*view.factors, *question.over]
-    table = view.answers(*keys, "question", "option", "prob")
-    means = table[table["question"] == name].groupby([*keys, "option"], sort=False)["prob"].mean()
+    means = view.means([*keys, "option"], "prob", question=name)
     options = [spec.option(forms=True) for spec in question.options]
     cells = list(view.cells[view.factors].itertuples(index=False, name=None))
     variants = [tuple(variant.values()) for variant in question.variants()]
@@ -64,7 +63,7 @@ def mean_distributions(view: View, name: str) -> Means:
         [(*cell, *variant, o.name) for cell in cells for variant in variants for o in options],
         names=means.index.names,
     )
-    probs = means.reindex(places).to_numpy(dtype=np.float64)
+    probs: Floats = np.asarray(means.reindex(places), dtype=np.float64)
     return Means(
         name,
         tuple(cell_name(view.factors, cell) for cell in cells),
@@ -91,8 +90,8 @@ def shares_of_fields(view: View, name: str) -> Means:
     """
     question = view.spec.questions[name]
     fields = question.parse.fields if question.parse else {}
-    table = view.answers(*view.factors, "question", "option", "answer", "value")
-    table = table[(table["question"] == name) & table["answer"].notna()]
+    table = view.answers([*view.factors, "option", "answer", "value"], question=name)
+    table = table[table["answer"].notna()]
     cells = list(view.cells[view.factors].itertuples(index=False, name=None))
     columns: dict[str, pd.Series[float]] = {}
     for field, spec in fields.items():

@@ -26,12 +26,10 @@ _FLOOR = 1e-8
 
 def masses(view: View) -> pd.DataFrame:
     """Mass of every answer: `asked` (question and variant), `mass` (NaN missing), `low`."""
-    over = list(dict.fromkeys(name for q in view.scored().values() for name in q.over))
-    table = view.answers("question", *over, "option", "mass", "flags")
     parts = []
     for name, question in view.scored().items():
         first = question.options[0].option(forms=True).name  # all options have the answer's mass
-        own = table[(table["question"] == name) & (table["option"] == first)]
+        own = view.answers([*question.over, "mass", "flags"], question=name, option=first)
         asked = pd.Series(name, own.index)
         for variant in question.over:
             asked = asked + " " + own[variant].map("{:g}".format if _number(own[variant]) else str)

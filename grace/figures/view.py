@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -24,6 +27,23 @@ if TYPE_CHECKING:
     from grace.comparison.measure import Measured
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LeanRun(Run):
+    """A run whose trials leave out the texts of the stimuli, which may be most of them."""
+
+    kept: tuple[str, ...]  # columns of the stimuli that are read
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """The wide table without those columns."""
+        path = self.path / "trials.parquet"
+        names = pq.read_schema(path).names
+        own = names.index("model") if "model" in names else 0
+        wanted = [name for i, name in enumerate(names) if i >= own or name in self.kept]
+        frame: pd.DataFrame = pq.read_table(path, columns=wanted).to_pandas()
+        return frame
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,7 @@ class View:
         from grace.comparison.runs import read_run
 
         try:
-            answers = read_run(self.run.path)
+            answers = read_run(self.run)
             return compare(answers, people(answers.design.study))
         except GraceError as error:
             return str(error)
@@ -84,11 +104,40 @@ class View:
         """The questions answered in free text."""
         return {name: q for name, q in self.spec.questions.items() if q.parse is not None}
 
-    def answers(self, *columns: str) -> pd.DataFrame:
-        """Columns of the tidy table, without reading the others."""
-        path = self.run.path / "responses.parquet"
-        frame: pd.DataFrame = pq.read_table(path, columns=list(columns)).to_pandas()
+    def answers(self, columns: Sequence[str], **where: str) -> pd.DataFrame:
+        """Columns of those rows of the tidy table in which other columns have these values."""
+        parts = list(self._parts(columns, where))
+        frame: pd.DataFrame = pa.Table.from_batches(parts).to_pandas()
         return frame
+
+    def means(self, keys: Sequence[str], value: str, **where: str) -> pd.Series[float]:
+        """Means of a column of the tidy table by others, NaN where all is missing.
+
+        Summed a few rows at a time: the table may be larger than the memory.
+        """
+        sums = [
+            pa.Table.from_batches([part])
+            .group_by(list(keys))
+            .aggregate([(value, "sum"), (value, "count")])
+            .to_pandas()
+            for part in self._parts([*keys, value], where)
+        ]
+        total = pd.concat(sums).groupby(list(keys), sort=False).sum()
+        count = total[f"{value}_count"]
+        means: pd.Series[float] = total[f"{value}_sum"] / count.where(count > 0)
+        return means
+
+    def _parts(self, columns: Sequence[str], where: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        """The tidy table a few rows at a time; at least one part, if without rows."""
+        wanted = list(dict.fromkeys([*columns, *where]))
+        with pq.ParquetFile(self.run.path / "responses.parquet") as file:
+            empty = file.schema_arrow.empty_table().select(list(columns))
+            yield pa.RecordBatch.from_pylist([], schema=empty.schema)
+            for part in file.iter_batches(columns=wanted):
+                for name, value in where.items():
+                    part = part.filter(pc.equal(part[name], value))  # noqa: PLW2901
+                if len(part):
+                    yield part.select(list(columns))
 
 
 def view(run: View | Run | str | Path) -> View:
@@ -97,7 +146,9 @@ def view(run: View | Run | str | Path) -> View:
         return run
     folder = run.path if isinstance(run, Run) else Path(run)
     manifest = manifest_of(folder)
-    return View(load(folder), manifest, read_settings(manifest["settings"]))
+    settings = read_settings(manifest["settings"])
+    lean = LeanRun(load(folder).path, settings.study.named_columns)
+    return View(lean, manifest, settings)
 
 
 def measured(comparison: Comparison, reading: str | None = None) -> Measured:

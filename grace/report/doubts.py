@@ -133,8 +133,7 @@ def _incoherent(view: View) -> Iterator[Doubt]:
 
 
 def _bounded(view: View) -> Iterator[Doubt]:
-    table = view.answers("method", "prob", "prob_low", "prob_high")
-    bounded = table[table["method"] == "bounded"]
+    bounded = view.answers(["prob", "prob_low", "prob_high"], method="bounded")
     if len(bounded):
         width = (bounded["prob_high"] - bounded["prob_low"]).mean()
         missing = int(bounded["prob"].isna().sum())

@@ -185,7 +185,7 @@ def mass_table(view: View) -> Table:
 def cell_tables(view: View) -> Iterator[Table]:
     """Means by cell of what says most, as the summary at the end of a run has them."""
     trials = view.run.trials
-    for heading, columns in cell_columns(view.spec, trials):
+    for heading, columns in cell_columns(view.spec, [str(name) for name in trials.columns]):
         numbers = [name for name in columns if pd.api.types.is_numeric_dtype(trials[name])]
         if not numbers:
             continue
