@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 
 from grace.types import Form, FormScore, Method, OptionScore, OptionScores, Prompt
 
@@ -35,9 +37,15 @@ def inner_nodes(forms: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
     return {path: tuple(sorted(children[path])) for path in sorted(children)}
 
 
-def prompt_nodes(prompt: Prompt) -> dict[Path, tuple[int, ...]]:
+def prompt_nodes(prompt: Prompt) -> Mapping[Path, tuple[int, ...]]:
     """The inner nodes of all forms of all options of a prompt."""
-    return inner_nodes(form.ids for forms in prompt.forms for form in forms)
+    return _shared_nodes(tuple(form.ids for forms in prompt.forms for form in forms))
+
+
+@lru_cache(maxsize=256)
+def _shared_nodes(forms: tuple[Path, ...]) -> Mapping[Path, tuple[int, ...]]:
+    """Most prompts have the same options, and their nodes are wanted again and again."""
+    return MappingProxyType(inner_nodes(forms))
 
 
 def form_score(form: Form, nodes: NodeLogprobs) -> FormScore:
