@@ -9,8 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grace.command import OK, Parser, plain_main
+from grace.command import OK, plain_main
 from grace.errors import ConfigError
+from grace.words import read_words
 
 if TYPE_CHECKING:
     from grace.comparison.comparing import Comparison
@@ -52,7 +53,15 @@ class Asked:
 
 def compare_command(words: Sequence[str]) -> int:
     """Compare, print and write; returns the exit code."""
-    asked = read_words(words)
+    folders, settings = read_words(
+        words,
+        KEYS,
+        prog="python -m grace.compare",
+        description=DESCRIPTION,
+        epilog=SETTINGS,
+        runs_needed=False,
+    )
+    asked = check(folders, settings)
     if asked.results is not None and asked.output is None:
         raise ConfigError(f"results={asked.results} needs a folder to write to: output=DIR")
 
@@ -138,32 +147,6 @@ def write_all(comparisons: Sequence[Comparison], asked: Asked) -> list[Path]:
         for folder, one in zip(asked.runs, comparisons, strict=False)
         for path in write(folder, [one])
     ]
-
-
-def read_words(words: Sequence[str]) -> Asked:
-    """The command line: folders, and settings as key=value."""
-    import argparse
-
-    parser = Parser(
-        prog="python -m grace.compare",
-        description=DESCRIPTION,
-        epilog=SETTINGS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("words", metavar="RUN", nargs="*", help="a run's folder")
-    folders: list[Path] = []
-    settings: dict[str, str] = {}
-    for word in parser.parse_args(words).words:
-        name, equals, value = word.partition("=")
-        if not equals or "/" in name or Path(word).is_dir():
-            folders.append(Path(word))
-            continue
-        if name not in KEYS:
-            raise ConfigError(f"{word}: no such setting; expected one of {', '.join(KEYS)}")
-        if name in settings:
-            raise ConfigError(f"{word}: {name} is given twice")
-        settings[name] = value
-    return check(folders, settings)
 
 
 def check(folders: Sequence[Path], settings: Mapping[str, str]) -> Asked:

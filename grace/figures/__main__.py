@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from grace.command import OK, Parser, plain_main
+from grace.command import OK, plain_main
 from grace.errors import ConfigError
-from grace.words import split_words
+from grace.words import read_words, shared_folder
 
 DESCRIPTION = """\
 Draw the figures of runs into RUN/figures, as .svg, .pdf and .png. Of several runs of one study
@@ -25,19 +24,16 @@ docs/report.md shows the figures.
 
 def figures(words: Sequence[str]) -> int:
     """Draw and write; returns the exit code."""
-    parser = Parser(
+    runs, settings = read_words(
+        words,
+        ("output", "style"),
         prog="python -m grace.figures",
         description=DESCRIPTION,
         epilog=SETTINGS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", metavar="RUN", nargs="+", help="a run's folder")
-    runs, settings = split_words(parser.parse_args(words).words, ("output", "style"))
     for name, value in settings.items():
         if not value:
             raise ConfigError(f"{name}=: expected a value")
-    if not runs:
-        raise ConfigError("expected the folder of a run")
     output = Path(settings["output"]) if "output" in settings else None
     for path in write_all(runs, output, settings.get("style")):
         print(path, flush=True)
@@ -48,13 +44,16 @@ def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> I
     """Every run's figures, then those of several runs of one study together."""
     from grace.figures.against import models
     from grace.figures.catalogue import plots
-    from grace.figures.several import alike, names, shared_folder
+    from grace.figures.several import alike, names
     from grace.figures.view import view
     from grace.figures.write import save_all, write_figures
 
     views = [view(run) for run in runs]
     groups = {study: group for study, group in alike(views).items() if len(group) > 1}
-    places = {study: output or shared_folder(group) / "figures" for study, group in groups.items()}
+    places = {
+        study: output or shared_folder(v.run.path for v in group) / "figures"
+        for study, group in groups.items()
+    }
     for one, name in zip(views, names(views), strict=True):
         folder = one.run.path / "figures" if output is None else output
         yield from write_figures(

@@ -1,12 +1,10 @@
-"""Several runs: which belong together, what each is called, and where what is made of them goes."""
+"""Several runs: which belong together, and what each is called."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-from grace.errors import ConfigError
 from grace.figures.view import View
 
 
@@ -33,14 +31,6 @@ def short_names(views: Sequence[View]) -> list[str]:
     """A name for each run where study and experiment stand beside it."""
     rows = Counter((view.label, _experiment(view)) for view in views)
     return [view.label for view in views] if max(rows.values()) == 1 else names(views)
-
-
-def shared_folder(views: Sequence[View]) -> Path:
-    """The folder that all of several runs are in; ConfigError where there is none."""
-    parents = {view.run.path.resolve().parent for view in views}
-    if len(parents) > 1:
-        raise ConfigError("the runs are in several folders; expected output=DIR")
-    return parents.pop()
 
 
 def _experiment(view: View) -> str:

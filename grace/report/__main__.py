@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.command import OK, Parser, plain_main
+from grace.command import OK, plain_main
 from grace.errors import ConfigError
 from grace.report import NAME
-from grace.words import split_words
+from grace.words import read_words, shared_folder
 
 DESCRIPTION = """\
 Write report.html: what was asked, how sure the answers are, what came out, how near it is to
@@ -27,16 +26,13 @@ docs/report.md says what is in it.
 
 def report(words: Sequence[str]) -> int:
     """Write the page and say where it is; returns the exit code."""
-    parser = Parser(
+    runs, settings = read_words(
+        words,
+        ("output", "style"),
         prog="python -m grace.report",
         description=DESCRIPTION,
         epilog=SETTINGS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", metavar="RUN", nargs="+", help="a run's folder")
-    runs, settings = split_words(parser.parse_args(words).words, ("output", "style"))
-    if not runs:
-        raise ConfigError("expected the folder of a run")
     if "output" in settings and not settings["output"].endswith(".html"):
         raise ConfigError(f"output={settings['output']}: expected a name that ends in .html")
     from grace.report.write import report_folders
@@ -51,10 +47,7 @@ def _output(runs: Sequence[Path], settings: dict[str, str]) -> Path:
         return Path(settings["output"])
     if len(runs) == 1:
         return runs[0] / NAME
-    parents = {run.resolve().parent for run in runs}
-    if len(parents) > 1:
-        raise ConfigError("the runs are in several folders; expected output=FILE.html")
-    return parents.pop() / NAME
+    return shared_folder(runs, "output=FILE.html") / NAME
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from grace.command import Parser
 from grace.errors import ConfigError
 from grace.settings import Strict, describe
-from grace.words import split_words
+from grace.words import read_words, shared_folder
 
 DESCRIPTION = """\
 Write runs of one study and experiment as data for mixed models in R (lme4, brms): stats.csv,
@@ -54,17 +52,13 @@ class Arguments(Strict):
 
 def read_arguments(words: Sequence[str]) -> Arguments:
     """Sort words into folders and settings; ConfigError says which is wrong."""
-    parser = Parser(
+    runs, settings = read_words(
+        words,
+        ("output", "fit", *Sampler.model_fields),
         prog="python -m grace.stats",
         description=DESCRIPTION,
         epilog=SETTINGS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", metavar="RUN", nargs="+", help="a run's folder")
-    names = ("output", "fit", *Sampler.model_fields)
-    runs, settings = split_words(parser.parse_args(words).words, names)
-    if not runs:
-        raise ConfigError("expected the folder of a run")
     sampler = {name: settings[name] for name in Sampler.model_fields if name in settings}
     try:
         return Arguments.model_validate(
@@ -81,9 +75,4 @@ def read_arguments(words: Sequence[str]) -> Arguments:
 
 def _place(runs: Sequence[Path]) -> Path:
     """The run's folder, or the folder that all of several runs are in."""
-    if len(runs) == 1:
-        return runs[0]
-    parents = {run.resolve().parent for run in runs}
-    if len(parents) > 1:
-        raise ConfigError("the runs are in several folders; expected output=DIR")
-    return parents.pop()
+    return runs[0] if len(runs) == 1 else shared_folder(runs)
