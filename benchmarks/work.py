@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from grace.trie import common_prefix
+
 Ids = tuple[int, ...]
 
 ROWS = 12
@@ -68,13 +70,7 @@ class Work:
             }
         )
         pairs = zip([(), *wholes], wholes, strict=False)
-        return sum(len(ids) - _shared(before, ids) for before, ids in pairs)
-
-
-def _shared(first: Ids, second: Ids) -> int:
-    """How many token ids two sequences begin with alike."""
-    differs = (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
-    return next(differs, min(len(first), len(second)))
+        return sum(len(ids) - common_prefix(before, ids) for before, ids in pairs)
 
 
 def study_work(stimuli: Path | None, *, rows: int | None, questions: Sequence[str]) -> Work:

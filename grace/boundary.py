@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grace.errors import ConfigError
+from grace.trie import common_prefix
 from grace.types import Form, Prompt, Query
 
 Ids = tuple[int, ...]
@@ -39,7 +40,7 @@ def place_options(
                 f"option {spelling!r} has no tokens of its own after the context; "
                 "expected at least one"
             )
-    shared = min((_common(context, whole) for _, whole in written), default=len(context))
+    shared = min((common_prefix(context, whole) for _, whole in written), default=len(context))
     owner: dict[Ids, str] = {}
     placed: list[tuple[Form, ...]] = []
     left_out = False
@@ -69,13 +70,3 @@ def check_bos(ids: Sequence[int], bos: int | None) -> None:
             "the rendered prompt begins with two beginning-of-sequence tokens: the chat "
             "template and the tokeniser both add one; expected exactly one"
         )
-
-
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    """The length of the longest common prefix."""
-    if second[: len(first)] == first:  # nearly always, and quickly seen
-        return len(first)
-    for i, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return i
-    return min(len(first), len(second))

@@ -48,6 +48,20 @@ def _shared_nodes(forms: tuple[Path, ...]) -> Mapping[Path, tuple[int, ...]]:
     return MappingProxyType(inner_nodes(forms))
 
 
+def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
+    """The length of the longest common prefix, by bisection on slices (they compare fast)."""
+    low, high = 0, min(len(first), len(second))
+    if first[:high] == second[:high]:  # often, and quickly seen
+        return high
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 def form_score(form: Form, nodes: NodeLogprobs) -> FormScore:
     """A form's token log-probabilities, looked up along its path."""
     logprobs = tuple(nodes[form.ids[:i]][token] for i, token in enumerate(form.ids))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace.shelf import Shelf
-from grace.trie import prompt_nodes
+from grace.trie import common_prefix, prompt_nodes
 from grace.types import Engine, Prompt
 
 Mask = NDArray[np.bool_]
@@ -32,11 +32,7 @@ class Tokens:
         """Count these too."""
         for prompt in prompts:
             inner = max(len(prompt_nodes(prompt)) - 1, 0)
-            shared = 0
-            for a, b in zip(self._previous, prompt.context, strict=False):
-                if a != b:
-                    break
-                shared += 1
+            shared = common_prefix(self._previous, prompt.context)
             self.all += len(prompt.context) + inner
             self.distinct += len(prompt.context) - shared + inner
             self._previous = prompt.context

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.trie import Path, prompt_nodes
+from grace.trie import Path, common_prefix, prompt_nodes
 from grace.types import Prompt
 
 
@@ -90,15 +90,3 @@ def chain(tokens: Sequence[int], depth: int) -> Tree:
     """A tree without branches: part of a trunk, from this depth on."""
     n = len(tokens)
     return Tree(np.array(tokens), np.arange(depth, depth + n), np.full(n, n))
-
-
-def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """The length of the longest common prefix, by bisection on slices (they compare fast)."""
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
