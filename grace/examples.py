@@ -19,6 +19,7 @@ from grace.sheet import Sheet
 from grace.shelf import Shelf
 from grace.tables.write import write_json
 from grace.types import Engine, Prompt
+from grace.visible import writable
 
 NAME = "examples.json"
 #: Tokens of a prompt, before the answer, that are spelt out: where it meets the options.
@@ -133,9 +134,9 @@ def read_examples(folder: Path) -> tuple[list[Example], Mapping[int, str]]:
 
 
 def sound(content: Any) -> Any:
-    """The same without halves of surrogate pairs, which no file can hold."""
+    """The same with texts that a file can hold, at any depth."""
     if isinstance(content, str):
-        return content.encode("utf-8", "backslashreplace").decode("utf-8")
+        return writable(content)
     if isinstance(content, dict):
         return {sound(key): sound(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

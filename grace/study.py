@@ -159,6 +159,16 @@ class ExperimentSpec(Spec):
                 )
         return self
 
+    @property
+    def scored(self) -> dict[str, QuestionSpec]:
+        """The questions with options."""
+        return {name: q for name, q in self.questions.items() if q.options}
+
+    @property
+    def raw(self) -> dict[str, QuestionSpec]:
+        """The questions answered in free text."""
+        return {name: q for name, q in self.questions.items() if q.parse is not None}
+
 
 class StudySpec(Spec):
     """A whole study."""

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from grace.settings import Settings
 from grace.study import ExperimentSpec
-from grace.tables.wide import raw_questions
 
 LOW_MASS_ADVICE = (
     "The model would rather say something else than one of the options, often a sentence. "
@@ -32,7 +31,7 @@ def show_summary(
     """Print mass by question, means by design cell, failures and the files' paths."""
     study = settings.study
     names = pq.read_schema(folder / "trials.parquet").names
-    if raw_questions(spec):
+    if spec.raw:
         _show_parsed(folder, console)
     else:
         _show_mass(folder, spec, console)

@@ -20,6 +20,11 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_sign, text.replace("\r\n", "\n"))
 
 
+def writable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def one_line(text: str, length: int = 80) -> str:
     """The same on one line, cut where it is longer."""
     plain = " ".join(visible(text).split())

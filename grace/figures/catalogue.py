@@ -96,7 +96,7 @@ def _against_people(view: View, study: str) -> Iterator[Plot]:
 def _answers(view: View) -> Iterator[Plot]:
     from grace.figures import heatmaps
 
-    for name, question in view.scored().items():
+    for name, question in view.spec.scored.items():
         dots = " White dots are mean answers." if question.wide.mean else ""
         yield Plot(
             f"answers-{_slug(name)}",
@@ -105,7 +105,7 @@ def _answers(view: View) -> Iterator[Plot]:
             f"Mean probability of each answer by cell of the design; brighter is more.{dots}",
             partial(heatmaps.distributions, question=name),
         )
-    for name in view.raw():
+    for name in view.spec.raw:
         yield Plot(
             f"answers-{_slug(name)}",
             "answers",
@@ -119,7 +119,7 @@ def _answers(view: View) -> Iterator[Plot]:
 def _validity(view: View) -> Iterator[Plot]:
     from grace.figures import validity
 
-    if view.scored():
+    if view.spec.scored:
         yield Plot(
             "mass",
             "validity",
@@ -138,7 +138,7 @@ def _validity(view: View) -> Iterator[Plot]:
             "1 and a log probability near 0.",
             validity.coherence,
         )
-    if view.raw():
+    if view.spec.raw:
         yield Plot(
             "readable",
             "validity",

@@ -24,31 +24,13 @@ REASONS = 8
 _FLOOR = 1e-8
 
 
-def masses(view: View) -> pd.DataFrame:
-    """Mass of every answer: `asked` (question and variant), `mass` (NaN missing), `low`."""
-    parts = []
-    for name, question in view.scored().items():
-        first = question.options[0].option(forms=True).name  # all options have the answer's mass
-        own = view.answers([*question.over, "mass", "flags"], question=name, option=first)
-        asked = pd.Series(name, own.index)
-        for variant in question.over:
-            asked = asked + " " + own[variant].map("{:g}".format if _number(own[variant]) else str)
-        low = own["flags"].fillna("").str.contains("low_mass")
-        parts.append(pd.DataFrame({"asked": asked, "mass": own["mass"], "low": low}))
-    return pd.concat(parts) if parts else pd.DataFrame({"asked": [], "mass": [], "low": []})
-
-
-def _number(values: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(values)
-
-
 @drawn
 def mass(view: View) -> Figure:
     """Mass by question: median, middle half, and the middle nine tenths of the answers.
 
     The scale is logarithmic. Answers left of the dashed line are flagged low_mass.
     """
-    groups = masses(view).groupby("asked", sort=False)
+    groups = view.masses.groupby("asked", sort=False)
     names = list(groups.groups)
     figure = canvas(6.4, 0.34 * len(names) + 1.1)
     axes: Any = figure.subplots()
@@ -123,7 +105,7 @@ def read_statuses(view: View) -> pd.Series:
     columns = [name for name in view.run.trials if str(name).endswith("parse_status")]
     statuses = view.run.trials[columns].fillna("no answer")
     together = statuses.agg("; ".join, axis=1) if len(columns) > 1 else statuses[columns[0]]
-    fields = {re.escape(name) for q in view.raw().values() if q.parse for name in q.parse.fields}
+    fields = {re.escape(name) for q in view.spec.raw.values() if q.parse for name in q.parse.fields}
     quoted = rf" \(.*?\)(?=$|; |, (?:{'|'.join(sorted(fields))})\b)"
     return together.str.replace(quoted, "", regex=True, flags=re.DOTALL).value_counts()
 

@@ -20,7 +20,7 @@ from grace.errors import GraceError
 from grace.questions import experiment
 from grace.results import Run, load
 from grace.settings import Settings, read_settings
-from grace.study import ExperimentSpec, QuestionSpec
+from grace.study import ExperimentSpec
 
 if TYPE_CHECKING:
     from grace.comparison.comparing import Comparison
@@ -96,13 +96,20 @@ class View:
         counts = self.run.trials.groupby(self.factors, sort=True).size()
         return counts.rename("rows").reset_index()
 
-    def scored(self) -> dict[str, QuestionSpec]:
-        """The questions with options."""
-        return {name: q for name, q in self.spec.questions.items() if q.options}
-
-    def raw(self) -> dict[str, QuestionSpec]:
-        """The questions answered in free text."""
-        return {name: q for name, q in self.spec.questions.items() if q.parse is not None}
+    @cached_property
+    def masses(self) -> pd.DataFrame:
+        """Mass of every answer: `asked` (question and variant), `mass` (NaN missing), `low`."""
+        parts = []
+        for name, question in self.spec.scored.items():
+            first = question.options[0].option(forms=True).name  # all have the answer's mass
+            own = self.answers([*question.over, "mass", "flags"], question=name, option=first)
+            asked = pd.Series(name, own.index)
+            for variant in question.over:
+                number = pd.api.types.is_numeric_dtype(own[variant])
+                asked = asked + " " + own[variant].map("{:g}".format if number else str)
+            low = own["flags"].fillna("").str.contains("low_mass")
+            parts.append(pd.DataFrame({"asked": asked, "mass": own["mass"], "low": low}))
+        return pd.concat(parts) if parts else pd.DataFrame({"asked": [], "mass": [], "low": []})
 
     def answers(self, columns: Sequence[str], **where: str) -> pd.DataFrame:
         """Columns of those rows of the tidy table in which other columns have these values."""

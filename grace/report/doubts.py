@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from grace.figures.validity import masses, read_statuses, reductions
+from grace.figures.validity import read_statuses, reductions
 from grace.figures.view import View
 from grace.summary import LOW_MASS_ADVICE
 
@@ -82,9 +82,9 @@ def _unfinished(view: View) -> Iterator[Doubt]:
 
 
 def _low_mass(view: View) -> Iterator[Doubt]:
-    if not view.scored():
+    if not view.spec.scored:
         return
-    table = masses(view)
+    table = view.masses
     low, known = int(table["low"].sum()), table["mass"].dropna()
     if not low:
         return
@@ -100,7 +100,7 @@ def _low_mass(view: View) -> Iterator[Doubt]:
 
 
 def _unreadable(view: View) -> Iterator[Doubt]:
-    if not view.raw():
+    if not view.spec.raw:
         return
     counts = read_statuses(view)
     bad = int(counts.sum() - counts.get("ok", 0))

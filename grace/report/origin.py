@@ -83,7 +83,7 @@ def cite(view: View) -> list[str]:
     """Sentences for a methods section, and the sources to cite."""
     manifest, engine = view.manifest, view.manifest["engine"]
     study = view.settings.study
-    raw = bool(view.raw())
+    raw = bool(view.spec.raw)
     sampling = view.settings.exp
     how = (
         f"one text per trial was drawn at temperature {sampling.temperature:g}, top-p "

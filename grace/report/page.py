@@ -23,7 +23,6 @@ from grace.examples import Example, sound
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
 from grace.figures.several import alike, names, short_names
-from grace.figures.validity import masses
 from grace.figures.view import View
 from grace.figures.write import as_bytes
 from grace.report import origin
@@ -101,7 +100,7 @@ def chapter(place: int, name: str, short: str, source: Source, style: str | None
         verdict=verdict(compared) if compared else None,
         doubts=tuple(doubts(view)),
         examples=tuple(source.examples),
-        mass=mass_table(view) if view.scored() else None,
+        mass=mass_table(view) if view.spec.scored else None,
         cells=tuple(cell_tables(view)),
         comparison=tuple(comparison_tables(compared)) if compared else (),
         drawings={
@@ -174,7 +173,7 @@ def inlined(svg: bytes, prefix: str, title: str) -> Markup:
 def mass_table(view: View) -> Table:
     """Mass by question and variant."""
     rows = []
-    for asked, group in masses(view).groupby("asked", sort=False):
+    for asked, group in view.masses.groupby("asked", sort=False):
         known = group["mass"]
         low = int(group["low"].sum())
         rows.append((asked, len(group), known.mean(), known.median(), known.min(), low))

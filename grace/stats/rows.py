@@ -15,7 +15,7 @@ from grace.results import load
 from grace.stats.outcomes import derive
 from grace.study import ExperimentSpec, StudySpec
 from grace.tables.columns import Column, refuse_clashes
-from grace.tables.wide import FLAGS, MODEL, raw_questions
+from grace.tables.wide import FLAGS, MODEL
 
 #: Columns of a raw answer that are no outcome. Its seed tells one draw from another.
 _NO_OUTCOME = ("response", "finish_reason", "n_tokens", "seed")
@@ -194,7 +194,7 @@ def _answers(source: _Source, label: str, item: str) -> pd.DataFrame:
 
 def _no_outcomes(spec: ExperimentSpec) -> set[str]:
     """What is kept of a raw answer in the run's own tables alone."""
-    raw = raw_questions(spec)
+    raw = spec.raw
     before = [""] if len(raw) < 2 else [f"{name}_" for name in raw]
     return {start + name for start in before for name in _NO_OUTCOME if raw}
 

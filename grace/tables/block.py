@@ -90,11 +90,6 @@ def slots(spec: ExperimentSpec) -> list[tuple[Slot, QuestionSpec]]:
     ]
 
 
-def scored(spec: ExperimentSpec) -> dict[str, QuestionSpec]:
-    """The questions with options."""
-    return {name: q for name, q in spec.questions.items() if q.options}
-
-
 def _log_masses(answer: Answer | None, width: int) -> list[float]:
     if isinstance(answer, OptionScores):
         return [option.log_mass for option in answer.options]

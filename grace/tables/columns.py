@@ -15,7 +15,7 @@ from grace import scores
 from grace.errors import ConfigError
 from grace.questions import Slot
 from grace.study import ExperimentSpec, MarginalSpec, QuestionSpec, ReductionSpec
-from grace.tables.block import Block, Floats, scored
+from grace.tables.block import Block, Floats
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Computed:
 def computed_columns(spec: ExperimentSpec) -> list[Computed]:
     """All numbers of the wide table: by question and variant, then what is derived of them."""
     found = []
-    for name, question in scored(spec).items():
+    for name, question in spec.scored.items():
         for i, over in enumerate(question.variants()):
             found += _question_columns(name, i, question, question.meaning.format_map(over))
         for marginal in question.marginals.values():

@@ -30,7 +30,7 @@ def wide_columns(study: StudySpec, spec: ExperimentSpec, stimuli: Stimuli) -> li
     columns = [_input_column(study, name) for name in stimuli.header]
     columns += [_derived_column(study, name) for name in stimuli.derived]
     columns.append(MODEL)
-    if raw := raw_questions(spec):
+    if raw := spec.raw:
         columns.append(REPLICATE)
         for name, question in raw.items():
             columns += _raw_columns(name, question, many=len(raw) > 1)
@@ -51,7 +51,7 @@ def wide_rows(
     for name in stimuli.derived:
         table[name] = [block.trials[t].values[name] for t, _ in rows]
     table["model"] = [model] * len(rows)
-    if raw := raw_questions(spec):
+    if raw := spec.raw:
         table["replicate"] = [r for _, r in rows]
         for name, question in raw.items():
             _add_raw(table, block, name, question, many=len(raw) > 1)
@@ -62,13 +62,8 @@ def wide_rows(
     return table
 
 
-def raw_questions(spec: ExperimentSpec) -> dict[str, QuestionSpec]:
-    """The questions answered in free text."""
-    return {name: q for name, q in spec.questions.items() if q.parse is not None}
-
-
 def _replicates(block: Block, spec: ExperimentSpec) -> int:
-    for name in raw_questions(spec):
+    for name in spec.raw:
         return len(block.items[name, 0]) // max(len(block.trials), 1)
     return 1
 

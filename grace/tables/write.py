@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from grace.errors import GraceError
 from grace.tables.columns import Column
+from grace.visible import writable
 
 Rows = Mapping[str, Sequence[Any]]
 #: What begins a formula in a spreadsheet.
@@ -98,17 +99,10 @@ def _column(column: Column, values: Sequence[Any], kind: Any) -> tuple[Any, list
     if column.type != "text":
         array = pa.array(values, type=kind, from_pandas=True)
         return array, ["" if value is None else repr(value) for value in array.to_pylist()]
-    valid = {value: _valid(value) for value in dict.fromkeys(values)}
+    valid = {value: value and writable(value) for value in dict.fromkeys(values)}
     cells = {value: _cell(text) for value, text in valid.items()}
     array = pa.array([valid[value] for value in values], type=kind)
     return array, [cells[value] for value in values]
-
-
-def _valid(value: Any) -> Any:
-    """Text without the halves of surrogate pairs, which no file can hold."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value
 
 
 def _line(cells: Iterable[Any]) -> str:
