@@ -31,11 +31,16 @@ class Plan:
     elsewhere: int  # queries of other shards
     info: EngineInfo
     folder: Path
-    forecast: Forecast | None = None  # of what is still to be asked, where known
+    forecast: Forecast | None  # of what is still to be asked, where known
 
 
 def make_plan(
-    job: Job, sheet: Sheet, info: EngineInfo, tokens: tuple[int, int], known: int
+    job: Job,
+    sheet: Sheet,
+    info: EngineInfo,
+    tokens: tuple[int, int],
+    known: int,
+    forecast: Forecast | None = None,
 ) -> Plan:
     """The numbers of a sheet; `tokens` are all and the distinct ones."""
     return Plan(
@@ -50,6 +55,7 @@ def make_plan(
         elsewhere=sheet.elsewhere_count(),
         info=info,
         folder=job.settings.folder,
+        forecast=forecast,
     )
 
 

@@ -86,9 +86,8 @@ async def ask_and_write(
             with Store.open(job.store_path) as store:
                 with clock.time("plan"):
                     todo = work.only(~sheet.answered(store, engine.info))
-                known = len(work) - len(todo)
-                plan = make_plan(job, sheet, engine.info, tokens.both, known)
-                plan = replace(plan, forecast=foresee(engine, todo))
+                known, cost = len(work) - len(todo), foresee(engine, todo)
+                plan = make_plan(job, sheet, engine.info, tokens.both, known, cost)
                 write_start(job, plan, sheet, store, clock)
                 remember(job, sheet, plan, chat=engine.chat)
                 await write_examples(job, sheet, shelf, engine)
@@ -146,8 +145,8 @@ async def show_dry_run(job: Job, console: Console) -> Outcome:
     with Shelf() as shelf:
         async with started(job, Clock(), console) as engine:
             sheet, work, tokens = await make_sheet(job, engine, shelf)
-            plan = make_plan(job, sheet, engine.info, tokens.both, known=0)
-            plan = replace(plan, forecast=foresee(engine, work))
+            cost = foresee(engine, work)
+            plan = make_plan(job, sheet, engine.info, tokens.both, known=0, forecast=cost)
             show_plan(plan, job.settings, console)
             await show_prompts(job, sheet, shelf, engine, console)
     return Outcome(job.settings.folder, OK)

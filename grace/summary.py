@@ -30,14 +30,15 @@ def show_summary(
 ) -> None:
     """Print mass by question, means by design cell, failures and the files' paths."""
     study = settings.study
-    names = pq.read_schema(folder / "trials.parquet").names
     if spec.raw:
         _show_parsed(folder, console)
     else:
         _show_mass(folder, spec, console)
-    for heading, columns in cell_columns(spec, names):
-        wanted = list(dict.fromkeys([*study.factors, *columns]))
-        trials = pd.read_parquet(folder / "trials.parquet", columns=wanted)
+    path = folder / "trials.parquet"
+    headings = cell_columns(spec, pq.read_schema(path).names)
+    wanted = [*study.factors, *(name for _, columns in headings for name in columns)]
+    trials = pd.read_parquet(path, columns=list(dict.fromkeys(wanted)))
+    for heading, columns in headings:
         _show_cells(trials, study.factors, heading, columns, console)
     _show_failures(manifest["counts"], settings, console)
     if manifest["no_report"]:
