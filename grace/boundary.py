@@ -9,10 +9,11 @@ stay comparable, and the query is flagged `boundary_merged`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from grace.errors import ConfigError
 from grace.trie import common_prefix
-from grace.types import Form, Prompt, Query
+from grace.types import Form, Option, Prompt, Query
 
 Ids = tuple[int, ...]
 
@@ -23,9 +24,25 @@ def spelling_in_context(query: Query, context_text: str, spelling: str) -> str:
     return f" {spelling}" if needs_space and not spelling[:1].isspace() else spelling
 
 
+class Placed(NamedTuple):
+    """Options behind a context: how many of its tokens all of them keep, and their own."""
+
+    shared: int
+    forms: tuple[tuple[Form, ...], ...]
+    flags: tuple[str, ...]
+
+
 def place_options(
     query: Query, text: str, context: Ids, wholes: Sequence[Sequence[tuple[str, Ids]]]
 ) -> Prompt:
+    """The prompt of a query whose options are placed behind its context; see `place`."""
+    placed = place(query.options, context, wholes)
+    return Prompt(query, text, context[: placed.shared], placed.forms, placed.flags)
+
+
+def place(
+    options: Sequence[Option], context: Ids, wholes: Sequence[Sequence[tuple[str, Ids]]]
+) -> Placed:
     """Cut the options' ids off at the common boundary.
 
     `wholes[i]` are the surface forms of option i, as written first, each as text and the ids
@@ -44,7 +61,7 @@ def place_options(
     owner: dict[Ids, str] = {}
     placed: list[tuple[Form, ...]] = []
     left_out = False
-    for option, forms in zip(query.options, wholes, strict=True):
+    for option, forms in zip(options, wholes, strict=True):
         own: dict[Ids, Form] = {}
         for spelling, whole in forms:
             ids = whole[shared:]
@@ -59,8 +76,7 @@ def place_options(
             own.setdefault(ids, Form(spelling, ids))
         placed.append(tuple(own.values()))
     found = {"boundary_merged": shared < len(context), "form_left_out": left_out}
-    flags = tuple(name for name, holds in found.items() if holds)
-    return Prompt(query, text, context[:shared], tuple(placed), flags)
+    return Placed(shared, tuple(placed), tuple(name for name, holds in found.items() if holds))
 
 
 def check_bos(ids: Sequence[int], bos: int | None) -> None:

@@ -7,7 +7,7 @@ is an error, and what a cell holds is text, never template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,25 @@ def number(text: str | None) -> int | None:
     return int(text) if text.isdecimal() else WORDS.get(text.lower())
 
 
+class Environment(SandboxedEnvironment):
+    """Jinja's sandbox. A template's globals are a plain dict: Jinja's chain of them is slow."""
+
+    def make_globals(self, d: Mapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Those of the environment, with further ones over them."""
+        return {**self.globals, **(d or {})}
+
+
 class Templates:
     """The templates of a run and the expressions of its study file."""
 
     def __init__(self, roots: Iterable[Path] | None = None) -> None:
         self.roots = list(roots) if roots is not None else folders("prompts")
         loader = ChoiceLoader([FileSystemLoader(root, encoding="utf-8") for root in self.roots])
-        self.env = SandboxedEnvironment(
+        self.env = Environment(
             loader=loader,
             undefined=StrictUndefined,
             autoescape=False,
+            auto_reload=False,  # a template edited while the run goes on changes nothing
         )
         self.env.filters |= {"capture": capture, "number": number}
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from jinja2.exceptions import TemplateError
 
-from grace.boundary import Ids, check_bos, place_options, spelling_in_context
+from grace.boundary import Ids, Placed, check_bos, place, spelling_in_context
 from grace.errors import ConfigError
 from grace.system_turn import merge_system
-from grace.types import Message, Prompt, Query
+from grace.types import Message, Option, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.
 LONG_TAIL = 100
+#: Queries whose texts are tokenised in one call.
+TOGETHER = 256
 
 
 class Tokeniser:
@@ -38,6 +42,8 @@ class Tokeniser:
         ]
         self._merge_system: bool | None = None
         self._tails: dict[tuple[str, str], Ids] = {}
+        self._placed: dict[tuple[str, str, tuple[Option, ...], bool], Placed] = {}
+        self._ids: dict[str, Ids] = {}  # of the texts that are tokenised together
 
     @property
     def bos(self) -> int | None:
@@ -55,25 +61,50 @@ class Tokeniser:
             messages = merge_system(messages)
         return self._template(messages) + query.answer_prefix
 
-    def prompt(self, query: Query) -> Prompt:
-        """The query as token ids, its options placed behind the context."""
-        text = self.render(query)
+    def prompts(self, queries: Sequence[Query]) -> Iterator[Prompt]:
+        """The queries as token ids, their options placed behind the context."""
+        for start in range(0, len(queries), TOGETHER):
+            part = queries[start : start + TOGETHER]
+            texts = [self.render(query) for query in part]
+            self._encode_all(zip(part, texts, strict=True))
+            yield from (self._prompt(*one) for one in zip(part, texts, strict=True))
+            self._ids.clear()
+
+    def _prompt(self, query: Query, text: str) -> Prompt:
         head, tail = self._cut(text)
         head_ids = self._encode(head)
-        context = self._lead + head_ids + self._tail(head, head_ids, tail, "")
+        before, behind = self._lead + head_ids, self._tail(head, head_ids, tail, "")
+        context = before + behind
         if not context:
             raise ConfigError("a prompt of no tokens: expected some text")
         check_bos(context, self.bos)
-        wholes: list[list[tuple[str, Ids]]] = []
-        for option in query.options:
-            spellings = [spelling_in_context(query, text, s) for s in option.spellings]
-            wholes.append(
-                [
-                    (s, self._lead + head_ids + self._tail(head, head_ids, tail, s))
-                    for s in spellings
-                ]
-            )
-        return place_options(query, text, context, wholes)
+        place_now = partial(self._place, query, text, behind, (head, head_ids, tail))
+        if _is_long(head, tail):
+            placed = place_now()
+        else:
+            known = (tail, text[-1:], query.options, query.spaced)
+            placed = self._placed.get(known) or self._placed.setdefault(known, place_now())
+        kept = len(before) + placed.shared
+        return Prompt(query, text, context[:kept], placed.forms, placed.flags)
+
+    def _place(self, query: Query, text: str, behind: Ids, cut: tuple[str, Ids, str]) -> Placed:
+        """The options behind what follows the text's head; they do not depend on the head."""
+        wholes = [[(s, self._tail(*cut, s)) for s in own] for own in _spellings(query, text)]
+        return place(query.options, behind, wholes)
+
+    def _encode_all(self, rendered: Iterable[tuple[Query, str]]) -> None:
+        """Tokenise in one call what these queries need and is not remembered."""
+        wanted: dict[str, None] = {}
+        for query, text in rendered:
+            head, tail = self._cut(text)
+            wanted[head] = None
+            if _is_long(head, tail):
+                further = itertools.chain.from_iterable(_spellings(query, text))
+                wanted |= {text + spelling: None for spelling in ("", *further)}
+        wanted.pop("", None)
+        if wanted:
+            found = self.hf(list(wanted), add_special_tokens=False, return_attention_mask=False)
+            self._ids = {t: tuple(ids) for t, ids in zip(wanted, found["input_ids"], strict=True)}
 
     def _template(self, messages: Sequence[Message]) -> str:
         turns = [{"role": m.role, "content": m.content} for m in messages]
@@ -105,7 +136,7 @@ class Tokeniser:
 
         The start of the model's turn is the same in every prompt, so it is remembered.
         """
-        if not head or len(tail) > LONG_TAIL:
+        if _is_long(head, tail):
             whole = self._encode(head + tail + spelling)
             return _after(head_ids, whole)
         known = self._tails.get((tail, spelling))
@@ -115,7 +146,19 @@ class Tokeniser:
         return known
 
     def _encode(self, text: str) -> Ids:
+        if text in self._ids:
+            return self._ids[text]
         return tuple(self.hf.encode(text, add_special_tokens=False)) if text else ()
+
+
+def _is_long(head: str, tail: str) -> bool:
+    """Whether what follows the last special token is more than the start of a turn."""
+    return not head or len(tail) > LONG_TAIL
+
+
+def _spellings(query: Query, text: str) -> list[list[str]]:
+    """The surface forms of each option as they follow the text."""
+    return [[spelling_in_context(query, text, s) for s in o.spellings] for o in query.options]
 
 
 def _after(head: Ids, whole: Ids) -> Ids:
