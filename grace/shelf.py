@@ -1,6 +1,6 @@
 """The prompts of a plan, from when they are made until they are asked.
 
-A few thousand stay in memory. More go into a temporary file without a name, which is gone when
+Some thousands stay in memory. More go into a temporary file without a name, which is gone when
 it is closed, so that a plan may be larger than the memory. Each has its query's number.
 """
 
@@ -20,8 +20,10 @@ from grace.types import Prompt
 
 Numbered = tuple[int, Prompt]
 
-#: Prompts kept in memory, and those of a portion. With many options one takes about 25 KB.
-KEPT, PORTION = 4096, 2048
+#: Bytes of the prompts kept in memory, about; and the prompts of a portion.
+KEPT, PORTION = 128 * 1024**2, 2048
+#: What Python needs, in bytes: a token with its letters, a form, and the rest of a prompt.
+_TOKEN, _FORM, _PROMPT = 40, 200, 1000
 #: The temporary file's cache.
 CACHE_KIB = 16384
 
@@ -32,12 +34,15 @@ class Shelf:
     def __init__(self, kept: int = KEPT, portion: int = PORTION) -> None:
         self._most, self._portion = kept, portion
         self._kept: dict[int, Prompt] = {}
+        self._size = 0  # of those, in bytes
         self._file: sqlite3.Connection | None = None
 
     def put(self, prompts: Iterable[Numbered]) -> None:
         """Keep these. Several may have the same key."""
-        self._kept.update(prompts)
-        if len(self._kept) > self._most:
+        for number, prompt in prompts:
+            self._kept[number] = prompt
+            self._size += _size(prompt)
+        if self._size > self._most:
             self._put_away()
 
     def in_order(self) -> Iterator[list[Numbered]]:
@@ -90,6 +95,7 @@ class Shelf:
                 ((number, *_encode(prompt)) for number, prompt in self._kept.items()),
             )
         self._kept.clear()
+        self._size = 0
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +103,11 @@ class Shelf:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _size(prompt: Prompt) -> int:
+    forms = sum(map(len, prompt.forms))
+    return _PROMPT + _TOKEN * len(prompt.context) + _FORM * forms
 
 
 def _temporary() -> sqlite3.Connection:
