@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -15,7 +16,7 @@ from grace.clock import timed
 from grace.interrupt import Interrupt
 from grace.progress import Ticker
 from grace.store import Store
-from grace.types import Answered, Engine, Failure, Prompt
+from grace.types import Answered, Engine, EngineInfo, Failure, Prompt
 from grace.work import Work
 
 log = logging.getLogger("grace")
@@ -44,8 +45,11 @@ async def answer_all(
     row = 0  # failures since the last answer
     interrupt.listen()
     with Ticker(len(todo), console) as ticker:
-        async with aclosing(engine.answer(batches)) as answers:  # type: ignore[type-var]
-            async for answered in _storing(answers, engine, store, interrupt):
+        async with (
+            aclosing(engine.answer(batches)) as answers,  # type: ignore[type-var]
+            aclosing(_storing(answers, engine, store, interrupt)) as stored,
+        ):
+            async for answered in stored:
                 ticker.add(answered)
                 for prompt, answer in answered:
                     row = row + 1 if isinstance(answer, Failure) else 0
@@ -58,33 +62,59 @@ async def answer_all(
 
 async def _storing(
     answers: AsyncIterator[Sequence[Answered]], engine: Engine, store: Store, interrupt: Interrupt
-) -> AsyncIterator[Sequence[Answered]]:
-    """Pass answers on once the store has them; end where there is no time left."""
-    start, spent = time.monotonic(), 0.0
-    while not interrupt.out_of_time:
-        coming = asyncio.ensure_future(_next(answers))
-        try:
+) -> AsyncGenerator[Sequence[Answered]]:
+    """Pass answers on once the store has them; end where there is no time left.
+
+    The next ones are computed meanwhile.
+    """
+    keeper = Keeper(store)
+    coming = asyncio.ensure_future(_next(answers))
+    try:
+        while not interrupt.out_of_time:
             done, _ = await asyncio.wait({coming}, timeout=QUIET)
             if not done:
-                with timed("store"):
-                    store.flush()
+                store.flush()
             while not done and not interrupt.out_of_time:
                 done, _ = await asyncio.wait({coming}, timeout=QUIET)
-        finally:
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait({coming}, timeout=1)
-        if not done or (answered := coming.result()) is None:
-            break
-        with timed("store"):
-            store.add_batch(engine.info, answered)
-            before = time.monotonic()
-            if spent <= COMMITTING * (before - start):
-                store.flush()
-                spent += time.monotonic() - before
-        yield answered
+            if not done or (answered := coming.result()) is None:
+                break
+            coming = asyncio.ensure_future(_next(answers))
+            await _while(coming, partial(keeper.keep, engine.info, answered))
+            yield answered
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming}, timeout=1)
+        if coming.done() and not coming.cancelled():
+            coming.exception()  # what ended the asking is told already
     with timed("store"):
         store.flush()
+
+
+class Keeper:
+    """Puts answers into the store, and commits them where that takes little of the time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._start, self._spent = time.monotonic(), 0.0
+
+    def keep(self, info: EngineInfo, answered: Sequence[Answered]) -> None:
+        """Keep these, and commit if the disk is fast enough."""
+        self._store.add_batch(info, answered)
+        before = time.monotonic()
+        if self._spent <= COMMITTING * (before - self._start):
+            self._store.flush()
+            self._spent += time.monotonic() - before
+
+
+async def _while(coming: asyncio.Future[Any], action: Callable[[], None]) -> None:
+    """Do it in a thread while something else is under way; what it takes longer is storing."""
+    doing = asyncio.ensure_future(asyncio.to_thread(action))
+    try:
+        await asyncio.wait({doing, coming}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        with timed("store"):
+            await asyncio.wait({doing})  # come what may: nobody else may use the store yet
+    doing.result()
 
 
 async def _next(answers: AsyncIterator[Sequence[Answered]]) -> Sequence[Answered] | None:

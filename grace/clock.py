@@ -7,7 +7,7 @@ A stage within a stage is taken out of the outer one, so that the seconds add up
 - `tokenise`: prompts put into the chat template and tokenised
 - `plan`: questions rendered, repetitions found, batches cut, what the store knows found out
 - `compute`: the model at work, or waited for
-- `store`: answers written
+- `store`: answers written, where that takes longer than the next ones take to compute
 - `tables`: tables, codebook and manifest written
 - `report`: report.html
 """

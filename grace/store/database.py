@@ -111,7 +111,11 @@ class Database:
     def _reach(self, address: str) -> sqlite3.Connection:
         """Connect, and read once: SQLite opens the file no sooner."""
         connection = sqlite3.connect(
-            address, uri=True, timeout=self._patience, isolation_level=None
+            address,
+            uri=True,
+            timeout=self._patience,
+            isolation_level=None,
+            check_same_thread=False,  # but one at a time
         )
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -6,7 +6,7 @@ command run again asks only what is missing, a changed prompt asks only what cha
 several runs may share a store. Tables are views of it and can be rebuilt at any time.
 
 Answers wait for at most a second and are then committed together: a killed run loses no more.
-An open store belongs to one thread; other processes may write to the same file meanwhile.
+One thread at a time may use an open store; other processes may write to the same file meanwhile.
 """
 
 from __future__ import annotations

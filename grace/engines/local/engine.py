@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import importlib.metadata
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 from grace.clock import timed
 from grace.engines.local.cut import Batch, cut_batches
@@ -17,6 +19,8 @@ from grace.engines.local.tokenise import Tokeniser
 from grace.settings import LocalSettings, ModelSettings
 from grace.trie import assemble
 from grace.types import Answer, Answered, EngineInfo, Failure, Prompt, Query
+
+T = TypeVar("T")
 
 
 class LocalEngine:
@@ -36,6 +40,7 @@ class LocalEngine:
         )
         self._config = self._load_config()
         self.requests = 0
+        self._thread = ThreadPoolExecutor(1, "model")
         self._trunks: dict[str, tuple[int, ...]] = {}  # of the prompts that have one, by key
         self._model: Any = None
         self._reader: Any = None
@@ -75,7 +80,7 @@ class LocalEngine:
             details={"device": str(device), "chat": self.chat},
         )
 
-    @property
+    @cached_property
     def max_length(self) -> int | None:
         """The longest sequence the model takes, where its configuration says."""
         limit = getattr(self._config.get_text_config(), "max_position_embeddings", None)
@@ -84,7 +89,7 @@ class LocalEngine:
 
     async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Render and tokenise; a query longer than the model takes is a failure, never cut."""
-        return [self._fitting(self._tokeniser.prompt(query)) for query in queries]
+        return [self._fitting(prompt) for prompt in self._tokeniser.prompts(queries)]
 
     def _fitting(self, prompt: Prompt) -> Prompt | Failure:
         sampling = prompt.query.sampling
@@ -123,7 +128,13 @@ class LocalEngine:
         for batch in batches:
             if batch:
                 self.requests += 1
-                yield await asyncio.to_thread(self._answer_batch, batch)
+                yield await self._in_thread(partial(self._answer_batch, batch))
+
+    async def _in_thread(self, action: Callable[[], T]) -> T:
+        """Do it in the model's thread: each thread that computes has workers of its own."""
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, context.run, action)
 
     def _answer_batch(self, prompts: Sequence[Prompt]) -> list[Answered]:
         import torch
@@ -160,4 +171,5 @@ class LocalEngine:
 
     async def close(self) -> None:
         """Let the weights go."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
         self._model = self._reader = None
