@@ -46,7 +46,7 @@ def utterances(view: View, *, reading: str | None = None) -> Figure:
     found = view.comparison
     main = measured(found, reading)
     figure = canvas(8.4, 7.0)
-    grid: Any = figure.subplots(len(GOALS), 4, sharex=True, sharey=True)
+    grid: Any = figure.subplots(len(GOALS), 4, sharey=True)
     for i, (goal, hearts) in enumerate(found.answers.design.cells):
         axes = grid[GOALS.index(goal), hearts]
         _cell(axes, found, main, i)
@@ -54,6 +54,7 @@ def utterances(view: View, *, reading: str | None = None) -> Figure:
             axes.set_title(f"{hearts} {'heart' if hearts == 1 else 'hearts'}")
         if hearts == 0:
             axes.set_ylabel(f"{_NAMED[goal]}\nshare (%)")
+        axes.set_xticks([])
         if goal == GOALS[-1]:
             axes.set_xticks(_PLACES, [*ASSESSMENTS] * 2, rotation=90)
             for place, frame in ((1.5, "was …"), (6.1, "wasn't …")):

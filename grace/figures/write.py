@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,31 @@ def save(figure: Figure, path: str | Path, style: str | Path | None = None) -> P
     return path
 
 
-def as_bytes(figure: Figure, kind: str, style: str | Path | None = None) -> bytes:
-    """The figure as the content of a file."""
+def as_bytes(
+    figure: Figure, kind: str, style: str | Path | None = None, dpi: int | None = None
+) -> bytes:
+    """The figure as the content of a file; `dpi` of what is not lines, else the style's."""
     import matplotlib as mpl
 
     content = io.BytesIO()
-    with styled(style), mpl.rc_context({"svg.hashsalt": "grace"}):
-        figure.savefig(content, format=kind, metadata=_METADATA[kind])
+    with styled(style), mpl.rc_context({"svg.hashsalt": "grace"}), _laid_out(figure):
+        figure.savefig(content, format=kind, metadata=_METADATA[kind], dpi=dpi)
     return content.getvalue()
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay the figure out, and hide the layout engine: matplotlib draws twice where it sees one."""
+    import matplotlib as mpl
+
+    engine = figure.get_layout_engine()
+    if engine is None:
+        yield
+        return
+    engine.execute(figure)
+    with mpl.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
+        figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)

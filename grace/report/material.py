@@ -15,7 +15,7 @@ from grace.errors import GraceError
 from grace.examples import LAST
 from grace.sheet import Sheet, as_texts
 from grace.store import Store
-from grace.types import Answer, EngineInfo, FormScore, OptionScores, Prompt
+from grace.types import Answer, EngineInfo, OptionScores, Prompt
 
 T = TypeVar("T")
 
@@ -76,29 +76,23 @@ def take(sheet: Sheet, info: EngineInfo, store: Store) -> Material:
 
 def tell(prompt: Prompt, answer: Answer | None, shapes: dict[Forms, Forms], room: int) -> Told:
     """A prompt with what was measured after it; options share their forms with other prompts."""
-    forms: Forms = ()
-    logprobs: tuple[float, ...] = ()
-    if isinstance(answer, OptionScores):
-        measured = [(i, form) for i, one in enumerate(answer.options) for form in one.forms]
-        forms = tuple((i, form.text, _padded(form.ids, _tokens(form), -1)) for i, form in measured)
-        logprobs = tuple(
-            logprob
-            for _, form in measured
-            for logprob in _padded(form.token_logprobs, _tokens(form), math.nan)
-        )
+    found: list[tuple[int, str, tuple[int, ...]]] = []
+    logprobs: list[float] = []
+    for i, option in enumerate(answer.options if isinstance(answer, OptionScores) else ()):
+        for form in option.forms:
+            # A server may show no ids, and a bounded form has not all of its tokens measured.
+            length = max(len(form.ids), len(form.token_logprobs))
+            found.append((i, form.text, _padded(form.ids, length, -1)))
+            logprobs += _padded(form.token_logprobs, length, math.nan)
+    forms = tuple(found)
     return Told(
         prompt.text[: max(room, 0)],
         len(prompt.text),
         len(prompt.context),
         prompt.context[-LAST:],
         shapes.setdefault(forms, forms),
-        logprobs,
+        tuple(logprobs),
     )
-
-
-def _tokens(form: FormScore) -> int:
-    """A server may show no ids, and a bounded form has not all of its tokens measured."""
-    return max(len(form.ids), len(form.token_logprobs))
 
 
 def _padded(values: tuple[T, ...], length: int, nothing: T) -> tuple[T, ...]:

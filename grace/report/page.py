@@ -35,6 +35,8 @@ from grace.visible import visible
 FOLDER = Path(__file__).parent
 #: Characters of a prompt that are shown in the page itself; the look-up has more.
 SHOWN = 6000
+#: Dots to an inch of a figure's parts that are not lines.
+SCREEN = 150
 #: Rows of the table of means by cell.
 CELLS = 400
 #: Matplotlib names an image after its content: two alike have one name, and nothing uses it.
@@ -151,7 +153,7 @@ def render(sources: Sequence[Source], style: str | None = None) -> str:
 
 def draw(plot: Plot, view: View, id_: str, style: str | None) -> Drawing:
     """A figure, drawn and made fit to stand in the page."""
-    svg = as_bytes(plot.draw(view, style=style), "svg", style)
+    svg = as_bytes(plot.draw(view, style=style), "svg", style, SCREEN)
     return Drawing(plot.title, plot.caption, inlined(svg, id_, plot.title))
 
 

@@ -10,12 +10,13 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from grace.examples import sound
 from grace.figures.view import View
@@ -30,8 +31,16 @@ RAW = ("answer", "response", "parse_status", "flags")
 def pack(view: View, material: Material, spelling: Mapping[int, str]) -> str:
     """The look-up of a run: deflated JSON in base64, which no HTML can be hidden in."""
     book = make_book(view, material, spelling)
+    try:
+        content = _as_json(book)
+    except UnicodeEncodeError:  # some text has halves of surrogate pairs
+        content = _as_json(sound(book))
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+
+
+def _as_json(book: Any) -> bytes:
     text = json.dumps(book, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(zlib.compress(text.encode("utf-8"), 6)).decode("ascii")
+    return text.encode("utf-8")
 
 
 def make_book(view: View, material: Material, spelling: Mapping[int, str]) -> dict[str, Any]:
@@ -42,8 +51,8 @@ def make_book(view: View, material: Material, spelling: Mapping[int, str]) -> di
     """
     of_each = asked_of_each(view.spec, view.settings.exp)
     widths = [_width(view.spec.questions[asked.slot[0]]) for asked in of_each]
-    table = _read(view, TRIALS * sum(widths))
-    count = len(table) // sum(widths)
+    table = _read(view, TRIALS * sum(widths), sum(widths))
+    count = len(table["flags"])
     prompts = _Prompts(material)
     columns = _columns(view)
     records: dict[Any, int] = {}
@@ -51,7 +60,7 @@ def make_book(view: View, material: Material, spelling: Mapping[int, str]) -> di
     numbers = np.empty((count, len(of_each)), dtype=int)
     start = 0
     for place, (asked, width) in enumerate(zip(of_each, widths, strict=True)):
-        record = _reader(table, view.spec.questions[asked.slot[0]], sum(widths), start, width)
+        record = _reader(table, view.spec.questions[asked.slot[0]], slice(start, start + width))
         start += width
         for trial in range(count):
             key = material.keys[trial, place] if trial < len(material.keys) else ""
@@ -61,18 +70,16 @@ def make_book(view: View, material: Material, spelling: Mapping[int, str]) -> di
                 kept.append(record(trial) | prompts.of(key))
             numbers[trial, place] = records[name]
     values = _values(view, columns, count)
-    return sound(  # type: ignore[no-any-return]
-        {
-            "columns": [*columns, "flags"],
-            "asked": [_thing(view, asked) for asked in of_each],
-            "trials": [[*row, *own] for row, own in zip(values, numbers.tolist(), strict=True)],
-            "records": kept,
-            "forms": prompts.forms,
-            "spelling": {str(token): text for token, text in spelling.items()},
-            "left_out": len(view.run.trials) // _replicates(of_each) - count,
-            "why": material.why,
-        }
-    )
+    return {
+        "columns": [*columns, "flags"],
+        "asked": [_thing(view, asked) for asked in of_each],
+        "trials": [[*row, *own] for row, own in zip(values, numbers.tolist(), strict=True)],
+        "records": kept,
+        "forms": prompts.forms,
+        "spelling": {str(token): text for token, text in spelling.items()},
+        "left_out": len(view.run.trials) // _replicates(of_each) - count,
+        "why": material.why,
+    }
 
 
 class _Prompts:
@@ -91,7 +98,7 @@ class _Prompts:
         if told.length > len(told.text):
             found["length"] = told.length
         if told.forms:
-            found |= {"forms": self._place(told), "x": [_number(x, 4) for x in told.logprobs]}
+            found |= {"forms": self._place(told), "x": _rounded(told.logprobs, 4)}
         return found
 
     def _place(self, told: Told) -> int:
@@ -101,39 +108,36 @@ class _Prompts:
         return self._places[told.forms]
 
 
-def _read(view: View, rows: int) -> pd.DataFrame:
-    """The first rows of the tidy table, without reading the others."""
+def _read(view: View, rows: int, each: int) -> dict[str, NDArray[np.object_]]:
+    """Columns of the first rows of the tidy table, (trials, rows of each); None is missing."""
     wanted = list(dict.fromkeys((*SCORED, *RAW)))
     parts, left = [], rows
     with pq.ParquetFile(view.run.path / "responses.parquet") as file:
         for batch in file.iter_batches(columns=wanted):
-            parts.append(batch.slice(0, left).to_pandas())
+            parts.append(batch.slice(0, left))
             left -= len(parts[-1])
             if not left:
                 break
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=wanted)
+        table = pa.Table.from_batches(parts, file.schema_arrow.empty_table().select(wanted).schema)
+    return {
+        name: np.array(table[name].to_pylist(), dtype=object).reshape(-1, each) for name in wanted
+    }
 
 
 def _reader(
-    table: pd.DataFrame, question: QuestionSpec, each: int, start: int, width: int
+    table: Mapping[str, NDArray[np.object_]], question: QuestionSpec, own: slice
 ) -> Callable[[int], dict[str, Any]]:
     """A function from a trial's number to what was answered, read from its rows."""
     names = SCORED if question.options else RAW
-    # (trials, rows of this question); what is missing is None, whatever pandas has for it
-    cut = {
-        name: table[name].astype(object).where(table[name].notna(), None).to_numpy()
-        .reshape(-1, each)[:, start : start + width]
-        for name in names
-    }  # fmt: skip
     return lambda trial: (_scores if question.options else _texts)(
-        {name: values[trial] for name, values in cut.items()}
+        {name: table[name][trial, own] for name in names}
     )
 
 
 def _scores(rows: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "p": [_digits(value) for value in rows["prob"]],
-        "l": [_number(value, 3) for value in rows["logprob"]],
+        "l": _rounded(rows["logprob"], 3),
         "m": _digits(rows["mass"][0]),
         "w": rows["method"][0],
     }
@@ -208,5 +212,5 @@ def _digits(value: Any) -> float | None:
     return float(f"{value:.4g}")
 
 
-def _number(value: Any, places: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(float(value), places)
+def _rounded(values: Iterable[float | None], places: int) -> list[float | None]:
+    return [None if v is None or not math.isfinite(v) else round(v, places) for v in values]

@@ -6,7 +6,8 @@ Of a raw answer each parsed field is one row, with the field's name in `option`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grace.questions import Slot
@@ -68,6 +69,15 @@ def _over_columns(spec: ExperimentSpec) -> list[Column]:
     ]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of one answer have in common, and what each of the n has of its own."""
+
+    n: int
+    common: Mapping[str, Any]
+    own: Mapping[str, Sequence[Any]]
+
+
 def tidy_rows(
     block: Block, study: StudySpec, spec: ExperimentSpec, model: str
 ) -> dict[str, list[Any]]:
@@ -88,16 +98,16 @@ def tidy_rows(
             repeats = len(block.items[slot]) // len(block.trials)
             head |= {"question": slot[0], **dict.fromkeys(overs), **over}
             for row in range(t * repeats, (t + 1) * repeats):
-                for found in _slot_rows(block, slot, question, options[slot[0]], row):
-                    values = head | found
-                    for name, cells in table.items():
-                        cells.append(values.get(name))
+                found = _slot_rows(block, slot, question, options[slot[0]], row)
+                common = {**head, **found.common}
+                for name, cells in table.items():
+                    cells.extend(found.own.get(name) or [common.get(name)] * found.n)
     return table
 
 
 def _slot_rows(
     block: Block, slot: Slot, question: QuestionSpec, options: Sequence[Option], row: int
-) -> list[dict[str, Any]]:
+) -> Rows:
     item = block.items[slot][row]
     flags = block.flags(slot, row)
     if question.parse is not None:
@@ -107,39 +117,37 @@ def _slot_rows(
 
 def _option_rows(
     item: Item, options: Sequence[Option], probs: Floats, mass: float, flags: list[str]
-) -> list[dict[str, Any]]:
+) -> Rows:
     answer = item.answer
-    rows = []
-    for k, option in enumerate(options):
-        found: dict[str, Any] = {"option": option.name, "value": option.value, "replicate": 0}
-        if isinstance(answer, OptionScores):
-            score = answer.options[k]
-            found |= {
-                "logprob": _known(score.logprob),
-                "log_mass": _known(score.log_mass),
-                "prob": _known(float(probs[k])),
-                "mass": _known(mass),
-                "n_tokens": score.n_tokens,
-                "method": answer.method,
-            }
-            if answer.method == "bounded":
-                found |= _bounds(answer, score)
-        rows.append(found | {"flags": "; ".join(flags)})
-    return rows
+    common: dict[str, Any] = {"replicate": 0, "flags": "; ".join(flags)}
+    own: dict[str, Sequence[Any]] = {
+        "option": [option.name for option in options],
+        "value": [option.value for option in options],
+    }
+    if isinstance(answer, OptionScores):
+        scores = answer.options
+        common |= {"mass": _known(mass), "method": answer.method}
+        own |= {
+            "logprob": [_known(score.logprob) for score in scores],
+            "log_mass": [_known(score.log_mass) for score in scores],
+            "prob": [_known(prob) for prob in probs.tolist()],
+            "n_tokens": [score.n_tokens for score in scores],
+        }
+        if answer.method == "bounded":
+            bounds = [_bounds(answer, score) for score in scores]
+            own |= {"prob_low": [low for low, _ in bounds], "prob_high": [hi for _, hi in bounds]}
+    return Rows(len(options), common, own)
 
 
-def _bounds(answer: OptionScores, score: OptionScore) -> dict[str, float | None]:
+def _bounds(answer: OptionScores, score: OptionScore) -> tuple[float | None, float | None]:
     """Bounds of an option's share: it least and the others most probable, and the reverse."""
     low, high = _limits(score)
     others = [_limits(other) for other in answer.options if other is not score]
     if any(math.isnan(v) for pair in [(low, high), *others] for v in pair):
-        return {"prob_low": 0.0, "prob_high": 1.0}
+        return 0.0, 1.0
     most = math.fsum(math.exp(h) for _, h in others)
     least = math.fsum(math.exp(v) for v, _ in others)
-    return {
-        "prob_low": _share(math.exp(low), most),
-        "prob_high": _share(math.exp(high), least),
-    }
+    return _share(math.exp(low), most), _share(math.exp(high), least)
 
 
 def _limits(score: OptionScore) -> tuple[float, float]:
@@ -152,7 +160,7 @@ def _share(own: float, others: float) -> float | None:
     return own / (own + others) if own + others > 0 else None
 
 
-def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> list[dict[str, Any]]:
+def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> Rows:
     found = raw_values(item.answer, question)
     common = {
         "replicate": item.asked.replicate,
@@ -162,13 +170,18 @@ def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> list[dict
         "method": "sampled" if isinstance(item.answer, Generation) else None,
         "flags": "; ".join([*flags, *found.get("parse_flags", ())]),
     }
-    rows = []
-    for name in question.parse.fields if question.parse else ():
-        value = found.get(name)
-        text = None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-        number = value if isinstance(value, int | float) else None
-        rows.append({"option": name, "value": number, "answer": text, **common})
-    return rows
+    names = list(question.parse.fields) if question.parse else []
+    values = [found.get(name) for name in names]
+    own: dict[str, Sequence[Any]] = {
+        "option": names,
+        "value": [value if isinstance(value, int | float) else None for value in values],
+        "answer": [_text(value) for value in values],
+    }
+    return Rows(len(names), common, own)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _known(value: float) -> float | None:
