@@ -62,6 +62,7 @@ def utterances(view: View, *, reading: str | None = None) -> Figure:
                     frame, (place, 0), (place, -52), textcoords=("data", "offset points"),
                     xycoords=("data", "axes fraction"), ha="center", va="top", fontsize="small",
                 )  # fmt: skip
+    grid[0, 0].set(ylim=(0, 104), yticks=range(0, 101, 25))  # all panels share it
     legend(figure, grid[0, 0], named(view.label, main))
     return figure
 
@@ -76,7 +77,7 @@ def _cell(axes: Axes, found: Comparison, main: Measured, cell: int) -> None:
     points(axes, _PLACES - 0.15, 100 * main.means[cell], MODEL, limits, label="model")
     points(axes, _PLACES + 0.2, 100 * found.rsa[cell], RSA, label="RSA model", markersize=3.5)
     axes.axvline(3.8, color="#BBBBBB", linewidth=0.8)
-    axes.set(ylim=(0, 104), xlim=(-0.7, 8.3), yticks=range(0, 101, 25))
+    axes.set_xlim(-0.7, 8.3)
     if not np.isfinite(main.means[cell]).any():
         say_nothing(axes)
 
@@ -106,7 +107,7 @@ def negations(view: View) -> Figure:
         limits = (100 * shares.low[cells], 100 * shares.high[cells])
         axes.fill_between(HEARTS, *limits, color=band, alpha=0.2, linewidth=0)
         axes.set_title(_NAMED[goal])
-        axes.set(xticks=HEARTS, xlim=(-0.2, 3.2), ylim=(0, 103), yticks=range(0, 101, 25))
+    grid[0].set(xticks=HEARTS, xlim=(-0.2, 3.2), ylim=(0, 103), yticks=range(0, 101, 25))
     grid[0].set_ylabel("“wasn't” (%)")
     figure.supxlabel("true state (hearts)", fontsize="medium")
     legend(figure, grid[0], named(view.label, found.main))

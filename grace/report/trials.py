@@ -35,7 +35,7 @@ def pack(view: View, material: Material, spelling: Mapping[int, str]) -> str:
         content = _as_json(book)
     except UnicodeEncodeError:  # some text has halves of surrogate pairs
         content = _as_json(sound(book))
-    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(content, 4)).decode("ascii")
 
 
 def _as_json(book: Any) -> bytes:
