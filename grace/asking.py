@@ -79,7 +79,7 @@ async def _storing(
             if not done or (answered := coming.result()) is None:
                 break
             coming = asyncio.ensure_future(_next(answers))
-            await _while(coming, partial(keeper.keep, engine.info, answered))
+            await _meanwhile(coming, partial(keeper.keep, engine.info, answered))
             yield answered
     finally:
         coming.cancel()
@@ -106,7 +106,7 @@ class Keeper:
             self._spent += time.monotonic() - before
 
 
-async def _while(coming: asyncio.Future[Any], action: Callable[[], None]) -> None:
+async def _meanwhile(coming: asyncio.Future[Any], action: Callable[[], None]) -> None:
     """Do it in a thread while something else is under way; what it takes longer is storing."""
     doing = asyncio.ensure_future(asyncio.to_thread(action))
     try:
