@@ -13,6 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import grace
 from grace.engines.local.forward import Reader
+from grace.engines.local.tokenise import Tokeniser
+from grace.types import Message, Option, Prompt, Query
 from tests.tiny import FAMILIES
 
 PERCENTAGES = [f"{p}%" for p in range(0, 101, 10)]
@@ -97,6 +99,29 @@ def test_scores_equal_the_reference(family: str, options: str, tiny: Callable[[s
         shares = [m / sum(masses) for m in masses]
         assert list(rows["prob"]) == pytest.approx(shares, abs=1e-5)
         assert rows["prob"].sum() == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", [f.name for f in FAMILIES])
+def test_prompts_made_together_are_those_made_alone(
+    family: str, tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is remembered from one prompt to the next, and however many are made at once."""
+    hf = AutoTokenizer.from_pretrained(tiny(family))
+    queries = [
+        Query((Message("user", prompt),), tuple(Option(o, o) for o in options), None, start, spaced)
+        for start, spaced in (("", False), ("", True), ("Answer:", True), ("I say " * 30, False))
+        for options in OPTIONS.values()
+        for prompt in PROMPTS
+    ]
+
+    def made(*queries: Query) -> list[Prompt]:
+        return list(Tokeniser(hf, chat=bool(hf.chat_template)).prompts(queries))
+
+    alone = [made(query)[0] for query in queries]
+    assert made(*queries) == alone
+    assert made(*reversed(queries)) == alone[::-1]
+    monkeypatch.setattr("grace.engines.local.tokenise.TOGETHER", 500)
+    assert made(*queries) == alone
 
 
 def test_a_merging_boundary_is_flagged(tiny: Callable[[str], Path]) -> None:

@@ -16,8 +16,8 @@ from grace.types import Message, Option, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.
 LONG_TAIL = 100
-#: Queries whose texts are tokenised in one call.
-TOGETHER = 256
+#: Characters that are tokenised in one call.
+TOGETHER = 1_000_000
 
 
 class Tokeniser:
@@ -63,12 +63,38 @@ class Tokeniser:
 
     def prompts(self, queries: Sequence[Query]) -> Iterator[Prompt]:
         """The queries as token ids, their options placed behind the context."""
-        for start in range(0, len(queries), TOGETHER):
-            part = queries[start : start + TOGETHER]
-            texts = [self.render(query) for query in part]
-            self._encode_all(zip(part, texts, strict=True))
-            yield from (self._prompt(*one) for one in zip(part, texts, strict=True))
+        for part in self._portions(queries):
+            wanted = dict.fromkeys(itertools.chain.from_iterable(texts for *_, texts in part))
+            self._encode_all([text for text in wanted if text])
+            yield from (self._prompt(query, text) for query, text, _ in part)
             self._ids.clear()
+
+    def _portions(self, queries: Iterable[Query]) -> Iterator[list[tuple[Query, str, list[str]]]]:
+        """Queries, rendered, with the texts to tokenise for each; so many that these fit."""
+        part, size = [], 0
+        for query in queries:
+            text = self.render(query)
+            texts = self._needed(query, text)
+            part.append((query, text, texts))
+            size += sum(map(len, texts))
+            if size > TOGETHER:
+                yield part
+                part, size = [], 0
+        if part:
+            yield part
+
+    def _needed(self, query: Query, text: str) -> list[str]:
+        """What is tokenised for a query; ends that are remembered are not among it."""
+        head, tail = self._cut(text)
+        if not _is_long(head, tail):
+            return [head]
+        further = itertools.chain.from_iterable(_spellings(query, text))
+        return [head, text, *(text + spelling for spelling in further)]
+
+    def _encode_all(self, texts: Sequence[str]) -> None:
+        if texts:
+            found = self.hf(texts, add_special_tokens=False, return_attention_mask=False)
+            self._ids = {t: tuple(ids) for t, ids in zip(texts, found["input_ids"], strict=True)}
 
     def _prompt(self, query: Query, text: str) -> Prompt:
         head, tail = self._cut(text)
@@ -91,20 +117,6 @@ class Tokeniser:
         """The options behind what follows the text's head; they do not depend on the head."""
         wholes = [[(s, self._tail(*cut, s)) for s in own] for own in _spellings(query, text)]
         return place(query.options, behind, wholes)
-
-    def _encode_all(self, rendered: Iterable[tuple[Query, str]]) -> None:
-        """Tokenise in one call what these queries need and is not remembered."""
-        wanted: dict[str, None] = {}
-        for query, text in rendered:
-            head, tail = self._cut(text)
-            wanted[head] = None
-            if _is_long(head, tail):
-                further = itertools.chain.from_iterable(_spellings(query, text))
-                wanted |= {text + spelling: None for spelling in ("", *further)}
-        wanted.pop("", None)
-        if wanted:
-            found = self.hf(list(wanted), add_special_tokens=False, return_attention_mask=False)
-            self._ids = {t: tuple(ids) for t, ids in zip(wanted, found["input_ids"], strict=True)}
 
     def _template(self, messages: Sequence[Message]) -> str:
         turns = [{"role": m.role, "content": m.content} for m in messages]
