@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2.exceptions import TemplateError
 
@@ -18,6 +17,32 @@ from grace.types import Message, Option, Prompt, Query
 LONG_TAIL = 100
 #: Characters that are tokenised in one call.
 TOGETHER = 1_000_000
+
+
+class Rendered(NamedTuple):
+    """A query as text, cut behind the last special token."""
+
+    query: Query
+    text: str
+    head: str
+    tail: str
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the tail is more than the start of a turn."""
+        return not self.head or len(self.tail) > LONG_TAIL
+
+    def texts(self) -> list[str]:
+        """What is to be tokenised; ends that are remembered are not among it."""
+        if not self.is_long:
+            return [self.head]
+        further = itertools.chain.from_iterable(self.spellings())
+        return [self.head, self.text, *(self.text + spelling for spelling in further)]
+
+    def spellings(self) -> list[list[str]]:
+        """The surface forms of each option as they follow the text."""
+        query, text = self.query, self.text
+        return [[spelling_in_context(query, text, s) for s in o.spellings] for o in query.options]
 
 
 class Tokeniser:
@@ -61,62 +86,63 @@ class Tokeniser:
             messages = merge_system(messages)
         return self._template(messages) + query.answer_prefix
 
-    def prompts(self, queries: Sequence[Query]) -> Iterator[Prompt]:
+    def prompts(self, queries: Iterable[Query]) -> Iterator[Prompt]:
         """The queries as token ids, their options placed behind the context."""
-        for part in self._portions(queries):
-            wanted = dict.fromkeys(itertools.chain.from_iterable(texts for *_, texts in part))
-            self._encode_all([text for text in wanted if text])
-            yield from (self._prompt(query, text) for query, text, _ in part)
-            self._ids.clear()
-
-    def _portions(self, queries: Iterable[Query]) -> Iterator[list[tuple[Query, str, list[str]]]]:
-        """Queries, rendered, with the texts to tokenise for each; so many that these fit."""
-        part, size = [], 0
+        part: list[Rendered] = []
+        wanted: list[str] = []
+        size = 0
         for query in queries:
             text = self.render(query)
-            texts = self._needed(query, text)
-            part.append((query, text, texts))
+            part.append(Rendered(query, text, *self._cut(text)))
+            texts = part[-1].texts()
+            wanted += texts
             size += sum(map(len, texts))
             if size > TOGETHER:
-                yield part
-                part, size = [], 0
-        if part:
-            yield part
+                yield from self._prompts(part, wanted)
+                part, wanted, size = [], [], 0
+        yield from self._prompts(part, wanted)
 
-    def _needed(self, query: Query, text: str) -> list[str]:
-        """What is tokenised for a query; ends that are remembered are not among it."""
-        head, tail = self._cut(text)
-        if not _is_long(head, tail):
-            return [head]
-        further = itertools.chain.from_iterable(_spellings(query, text))
-        return [head, text, *(text + spelling for spelling in further)]
-
-    def _encode_all(self, texts: Sequence[str]) -> None:
+    def _prompts(self, part: Iterable[Rendered], wanted: Iterable[str]) -> Iterator[Prompt]:
+        texts = [text for text in dict.fromkeys(wanted) if text]
         if texts:
             found = self.hf(texts, add_special_tokens=False, return_attention_mask=False)
             self._ids = {t: tuple(ids) for t, ids in zip(texts, found["input_ids"], strict=True)}
+        yield from map(self._prompt, part)
+        self._ids.clear()
 
-    def _prompt(self, query: Query, text: str) -> Prompt:
-        head, tail = self._cut(text)
+    def _prompt(self, rendered: Rendered) -> Prompt:
+        query, text, head, tail = rendered
         head_ids = self._encode(head)
-        before, behind = self._lead + head_ids, self._tail(head, head_ids, tail, "")
+        before, behind = self._lead + head_ids, self._behind(rendered, head_ids, "")
         context = before + behind
         if not context:
             raise ConfigError("a prompt of no tokens: expected some text")
         check_bos(context, self.bos)
-        place_now = partial(self._place, query, text, behind, (head, head_ids, tail))
-        if _is_long(head, tail):
-            placed = place_now()
-        else:
-            known = (tail, text[-1:], query.options, query.spaced)
-            placed = self._placed.get(known) or self._placed.setdefault(known, place_now())
+        known = (tail, text[-1:], query.options, query.spaced)
+        placed = None if rendered.is_long else self._placed.get(known)
+        if placed is None:
+            wholes = [
+                [(spelling, self._behind(rendered, head_ids, spelling)) for spelling in spellings]
+                for spellings in rendered.spellings()
+            ]
+            placed = place(query.options, behind, wholes)
+            if not rendered.is_long:
+                self._placed[known] = placed  # it does not depend on the head
         kept = len(before) + placed.shared
         return Prompt(query, text, context[:kept], placed.forms, placed.flags)
 
-    def _place(self, query: Query, text: str, behind: Ids, cut: tuple[str, Ids, str]) -> Placed:
-        """The options behind what follows the text's head; they do not depend on the head."""
-        wholes = [[(s, self._tail(*cut, s)) for s in own] for own in _spellings(query, text)]
-        return place(query.options, behind, wholes)
+    def _behind(self, rendered: Rendered, head_ids: Ids, spelling: str) -> Ids:
+        """The ids of what follows the head, taken from the whole text the first time.
+
+        The start of the model's turn is the same in every prompt, so it is remembered.
+        """
+        if rendered.is_long:
+            return _after(head_ids, self._encode(rendered.text + spelling))
+        known = self._tails.get((rendered.tail, spelling))
+        if known is None:
+            known = _after(head_ids, self._encode(rendered.text + spelling))
+            self._tails[rendered.tail, spelling] = known
+        return known
 
     def _template(self, messages: Sequence[Message]) -> str:
         turns = [{"role": m.role, "content": m.content} for m in messages]
@@ -143,34 +169,10 @@ class Tokeniser:
         end = max(ends, default=0)
         return text[:end], text[end:]
 
-    def _tail(self, head: str, head_ids: Ids, tail: str, spelling: str) -> Ids:
-        """The ids of what follows `head`, taken from the whole text the first time.
-
-        The start of the model's turn is the same in every prompt, so it is remembered.
-        """
-        if _is_long(head, tail):
-            whole = self._encode(head + tail + spelling)
-            return _after(head_ids, whole)
-        known = self._tails.get((tail, spelling))
-        if known is None:
-            known = _after(head_ids, self._encode(head + tail + spelling))
-            self._tails[tail, spelling] = known
-        return known
-
     def _encode(self, text: str) -> Ids:
         if text in self._ids:
             return self._ids[text]
         return tuple(self.hf.encode(text, add_special_tokens=False)) if text else ()
-
-
-def _is_long(head: str, tail: str) -> bool:
-    """Whether what follows the last special token is more than the start of a turn."""
-    return not head or len(tail) > LONG_TAIL
-
-
-def _spellings(query: Query, text: str) -> list[list[str]]:
-    """The surface forms of each option as they follow the text."""
-    return [[spelling_in_context(query, text, s) for s in o.spellings] for o in query.options]
 
 
 def _after(head: Ids, whole: Ids) -> Ids:
