@@ -110,7 +110,8 @@ class _Prompts:
 
 def _read(view: View, rows: int, each: int) -> dict[str, NDArray[np.object_]]:
     """Columns of the first rows of the tidy table, (trials, rows of each); None is missing."""
-    wanted = list(dict.fromkeys((*SCORED, *RAW)))
+    kinds = ((SCORED, view.spec.scored), (RAW, view.spec.raw))
+    wanted = list(dict.fromkeys(name for names, questions in kinds if questions for name in names))
     parts, left = [], rows
     with pq.ParquetFile(view.run.path / "responses.parquet") as file:
         for batch in file.iter_batches(columns=wanted):
