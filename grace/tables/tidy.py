@@ -70,7 +70,7 @@ def _over_columns(spec: ExperimentSpec) -> list[Column]:
 
 
 @dataclass(frozen=True)
-class Rows:
+class AnswerRows:
     """What the rows of one answer have in common, and what each of the n has of its own."""
 
     n: int
@@ -107,7 +107,7 @@ def tidy_rows(
 
 def _slot_rows(
     block: Block, slot: Slot, question: QuestionSpec, options: Sequence[Option], row: int
-) -> Rows:
+) -> AnswerRows:
     item = block.items[slot][row]
     flags = block.flags(slot, row)
     if question.parse is not None:
@@ -117,7 +117,7 @@ def _slot_rows(
 
 def _option_rows(
     item: Item, options: Sequence[Option], probs: Floats, mass: float, flags: list[str]
-) -> Rows:
+) -> AnswerRows:
     answer = item.answer
     common: dict[str, Any] = {"replicate": 0, "flags": "; ".join(flags)}
     own: dict[str, Sequence[Any]] = {
@@ -136,7 +136,7 @@ def _option_rows(
         if answer.method == "bounded":
             bounds = [_bounds(answer, score) for score in scores]
             own |= {"prob_low": [low for low, _ in bounds], "prob_high": [hi for _, hi in bounds]}
-    return Rows(len(options), common, own)
+    return AnswerRows(len(options), common, own)
 
 
 def _bounds(answer: OptionScores, score: OptionScore) -> tuple[float | None, float | None]:
@@ -160,7 +160,7 @@ def _share(own: float, others: float) -> float | None:
     return own / (own + others) if own + others > 0 else None
 
 
-def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> Rows:
+def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> AnswerRows:
     found = raw_values(item.answer, question)
     common = {
         "replicate": item.asked.replicate,
@@ -177,7 +177,7 @@ def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> Rows:
         "value": [value if isinstance(value, int | float) else None for value in values],
         "answer": [_text(value) for value in values],
     }
-    return Rows(len(names), common, own)
+    return AnswerRows(len(names), common, own)
 
 
 def _text(value: Any) -> str | None:
