@@ -13,6 +13,10 @@ from grace.job import Job, load_job
 from grace.recall import Recalled, recall
 from grace.resources import find_data
 from grace.settings import read_settings
+from grace.store import Store
+
+#: What tells one engine's answers from another's.
+IDENTITY = ("kind", "version", "model", "revision", "dtype")
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,28 @@ def reopen(folder: Path) -> Reopened:
 
 
 def _store(folder: Path, manifest: Mapping[str, Any], job: Job) -> Path:
-    """The store as the run named it, or at its place in an output root that was moved."""
+    """The store as the run named it, or at its place in an output root that was moved.
+
+    Where a run named it by a path from where it was started, another run's may stand there now.
+    """
     named = Path(manifest["store"])
     places = [named]
     if not job.settings.store and len(folder.resolve().parents) > 2:
-        places.append(folder.resolve().parents[2] / named.name)
+        places.insert(named.is_absolute(), folder.resolve().parents[2] / named.name)
     for place in places:
-        if place.is_file():
+        if place.is_file() and _knows(place, manifest):
             return place
     raise ConfigError(f"{named}: the run's store is not there; run this where the run was started")
+
+
+def _knows(place: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a store has answers of the run's engine, if the run has any."""
+    engine = manifest["engine"]
+    with Store.open(place, read_only=True) as store:
+        return not manifest["counts"]["answered"] or any(
+            all(engine[name] == getattr(known, name) for name in IDENTITY)
+            for known in store.engines()
+        )
 
 
 def changed_inputs(run: Reopened) -> list[str]:

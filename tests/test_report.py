@@ -16,6 +16,7 @@ from grace.examples import read_examples
 from grace.report.verdict import UNKNOWN, WORDS
 from grace.report.write import report_folders
 from grace.results import load
+from grace.store import Store
 from tests.browser import PHONE, WIDE, launched, opened
 from tests.report_runs import HOSTILE, hostile, large
 
@@ -346,9 +347,14 @@ def test_large_runs_are_small_pages(
 
 
 def test_a_missing_store_leaves_the_numbers(
-    four_runs: Path, browser: Browser, tmp_path: Path
+    four_runs: Path, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run's folder sent by mail: prompts are gone, and it says why."""
+    """A run's folder sent by mail: prompts are gone, and it says why.
+
+    Where the reader stands, another run's store has the name the sender's had there.
+    """
+    monkeypatch.chdir(tmp_path)
+    Store.open("outputs/answers.sqlite").close()
     shutil.copytree(four_runs / "2/2/tiny", tmp_path / "mailed")
     path = report_folders([tmp_path / "mailed"], tmp_path / "mailed" / "report.html")
     with opened(browser, path) as page:

@@ -148,6 +148,7 @@
     }
 
     async function find() {
+      clearTimeout(waiting); // else a search while typing would come after this one
       await load();
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const flag = columns() - 1;
