@@ -1,5 +1,5 @@
-# `make pilot` runs the main job on the bundled model; `make test` runs the tests. Both need
-# Python 3.11 (or later) and make, and set up .venv in this folder first.
+# `make pilot` runs the main job on the bundled model; `make test` runs the tests, and `make
+# test-all` the long ones too. All need Python 3.11 (or later) and make, and set up .venv here first.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 include vllm.mk bench.mk
 
-.PHONY: setup pilot test test-rsa test-stats lint types clean
+.PHONY: setup pilot test test-all test-rsa test-stats lint types clean
 
 setup: .venv/.ready
 
@@ -28,8 +28,14 @@ pilot: setup
 # Files of tests side by side; pytest alone runs them one after another.
 WORKERS ?= 2
 
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
+
 test: setup
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+# And those that take long: the marker full in pyproject.toml.
+test-all: setup
+	$(PYTEST) -m 'not vllm and not posterior and not stats'
 
 # The tests that sample posteriors (extra rsa).
 test-rsa: setup
