@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from grace import lock
-from grace.lock import LOCK_NAME, LockError, Owner, RunLock
+from grace import lock, owner
+from grace.lock import KERNEL_NAME, LOCK_NAME, LockError, RunLock
+from grace.owner import Owner, scheduled
 
 ROOT = Path(__file__).parents[1]
 HOST = socket.gethostname()
@@ -32,7 +34,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     """Run a program that knows the lock."""
-    header = "import os, resource, sys, time\nfrom grace import lock\nfrom grace.lock import *\n"
+    header = (
+        "import fcntl, os, resource, sys, time\nfrom grace import lock\nfrom grace.lock import *\n"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", header + program, *map(str, arguments)],
         cwd=ROOT,
@@ -64,7 +68,7 @@ def refusal(folder: Path) -> str:
     told = str(error.value)
     assert str(folder) in told
     assert "\n" not in told
-    assert [p.name for p in folder.iterdir() if p.name.startswith(f"{LOCK_NAME}.")] == []
+    assert {p.name for p in folder.iterdir()} <= {LOCK_NAME, KERNEL_NAME}
     return told
 
 
@@ -79,10 +83,11 @@ def test_a_free_folder(tmp_path: Path) -> None:
     for _ in range(2):
         with RunLock(folder) as held:
             assert held.notice == ""
-            assert [p.name for p in folder.iterdir()] == [LOCK_NAME]
+            assert {p.name for p in folder.iterdir()} == {LOCK_NAME, KERNEL_NAME}
             owner = Owner.parse((folder / LOCK_NAME).read_bytes())
             assert owner is not None
             assert (owner.pid, owner.host) == (os.getpid(), HOST)
+            assert owner.command == " ".join(sys.argv)
         assert list(folder.iterdir()) == []
 
 
@@ -142,8 +147,8 @@ def test_a_machine_without_a_name_of_its_own(
 
 
 def test_a_kernel_lock_that_is_held_is_believed(tmp_path: Path) -> None:
-    path = write(tmp_path, replace(SELF, pids="of another container", pid=NO_PROCESS))
-    with path.open() as file:
+    write(tmp_path, replace(SELF, pids="of another container", pid=NO_PROCESS))
+    with (tmp_path / KERNEL_NAME).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert f"process {NO_PROCESS}" in refusal(tmp_path)
     with RunLock(tmp_path) as held:
@@ -171,6 +176,7 @@ def refuse(number: int) -> Callable[..., Any]:
     return call
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 @pytest.mark.parametrize(
     ("owner", "told"),
     [
@@ -182,9 +188,9 @@ def refuse(number: int) -> Callable[..., Any]:
     ids=["alive", "dead", "reused", "container"],
 )
 def test_without_kernel_locks_the_process_decides(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Owner, told: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, owner: Owner, told: str | None
 ) -> None:
-    monkeypatch.setattr(fcntl, "flock", refuse(errno.ENOLCK))
+    monkeypatch.setattr(fcntl, "flock", refuse(number))
     write(tmp_path, owner)
     if told:
         assert told in refusal(tmp_path)
@@ -193,20 +199,11 @@ def test_without_kernel_locks_the_process_decides(
             assert held.notice
 
 
-def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
-    with RunLock(tmp_path):
-        assert [p.name for p in tmp_path.iterdir()] == [LOCK_NAME]
-        assert f"process {os.getpid()} " in refusal(tmp_path)
-    write(tmp_path, replace(SELF, pid=NO_PROCESS))
-    with RunLock(tmp_path) as held:
-        assert held.notice
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_lock_taken_from_us_by_hand_is_not_ours_to_remove(tmp_path: Path) -> None:
     with RunLock(tmp_path):
         (tmp_path / LOCK_NAME).unlink()
+        assert "another run on this machine has this folder" in refusal(tmp_path)
+        (tmp_path / KERNEL_NAME).unlink()
         other = hold(tmp_path)
     assert f"process {other.pid} " in refusal(tmp_path)
     other.communicate()
@@ -245,6 +242,7 @@ except LockError as error:
 RACE = """
 # Each round all try at one moment; who has it ends without a word, and leaves a stale lock.
 folder, rounds, many = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+sys.modules["grace.lock"].PAUSE = 0.02
 lock.PAUSE = 0.02
 for number in range(rounds):
     moment = time.monotonic() + 0.05
@@ -263,9 +261,126 @@ for number in range(rounds):
 """
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_of_many_at_once_one_gets_it(tmp_path: Path, links: bool) -> None:
-    without = "def no(*_): raise OSError(1, 'no links')\nos.link = no\n"
-    program = RACE if links else without + RACE
+@pytest.mark.parametrize("kernel", [True, False])
+def test_of_many_at_once_one_gets_it(tmp_path: Path, kernel: bool) -> None:
+    without = "def no(*_): raise OSError(37, 'no locks available')\nfcntl.flock = no\n"
+    program = RACE if kernel else without + RACE
     told, _ = start(program, tmp_path, 5, 6).communicate()
     assert told.splitlines() == ["1 5"] * 5
+
+
+ELSEWHERE: dict[str, Any] = {"host": "node7", "boot": "of another"}
+ARRAY = {"SLURM_ARRAY_JOB_ID": "70", "SLURM_JOB_ID": "73", "SLURM_ARRAY_TASK_ID": "3"}
+SINGLE = {"SLURM_JOB_ID": "73", "SLURM_CLUSTER_NAME": "alpha"}
+AGAIN = {"SLURM_RESTART_COUNT": "1"}
+POD = {"JOB_NAME": "shards", "JOB_COMPLETION_INDEX": "3"}
+#: What the scheduler told the killed run and the next one, and whether that is its retry.
+ATTEMPTS = {
+    "requeued task": (ARRAY, ARRAY | AGAIN, True),
+    "its second requeue": (ARRAY | AGAIN, ARRAY | {"SLURM_RESTART_COUNT": "2"}, True),
+    "requeued job": (SINGLE, SINGLE | AGAIN, True),
+    "same attempt": (ARRAY, ARRAY, False),
+    "both restarted": (ARRAY | AGAIN, ARRAY | AGAIN, False),
+    "earlier attempt": (ARRAY | AGAIN, ARRAY, False),
+    "another task": (ARRAY, ARRAY | AGAIN | {"SLURM_ARRAY_TASK_ID": "4"}, False),
+    "another job": (ARRAY, ARRAY | AGAIN | {"SLURM_ARRAY_JOB_ID": "71"}, False),
+    "task and job": (ARRAY, {"SLURM_JOB_ID": "70"} | AGAIN, False),
+    "another cluster": (SINGLE, SINGLE | AGAIN | {"SLURM_CLUSTER_NAME": "beta"}, False),
+    "no job": ({}, {}, False),
+    "no job before": ({}, ARRAY | AGAIN, False),
+    "pod": (POD, POD, True),
+    "another index": (POD, POD | {"JOB_COMPLETION_INDEX": "4"}, False),
+    "another job's pod": (POD, POD | {"JOB_NAME": "merge"}, False),
+    "a job without index": ({"JOB_NAME": "shards"}, {"JOB_NAME": "shards"}, False),
+    "another scheduler": ({"SLURM_JOB_ID": "3"}, {"JOB_NAME": "3", "JOB_COMPLETION_INDEX": "3"}, 0),
+}
+
+
+@pytest.mark.parametrize(("before", "now", "taken"), ATTEMPTS.values(), ids=ATTEMPTS)
+def test_a_retry_elsewhere_takes_over_and_nobody_else(
+    before: dict[str, str],
+    now: dict[str, str],
+    taken: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(owner, "_container_start", iter([5000.0, 5000.5, 5001.0]).__next__)
+    job, task, attempt = scheduled(before)
+    write(tmp_path, replace(SELF, **ELSEWHERE, job=job, task=task, attempt=attempt))
+    for name, value in now.items():
+        monkeypatch.setenv(name, value)
+    if taken:
+        with RunLock(tmp_path) as held:
+            assert "process" in held.notice
+            assert f"on node7, since {SELF.since}, {job}" in held.notice
+            assert f"task {task}" in held.notice or not task
+        return
+    told = refusal(tmp_path)
+    assert "on node7" in told
+    assert job in told
+    assert "cannot be seen" in told
+
+
+def test_the_pod_that_was_started_first_does_not_take_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "_container_start", lambda: 5000.0)
+    for name, value in POD.items():
+        monkeypatch.setenv(name, value)
+    later = replace(Owner.here(), **ELSEWHERE, attempt=5000.5)
+    write(tmp_path, later)
+    assert "on node7" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "job"), [("big-run-3", "big-run"), ("big-run-3-x7k2p", "big-run"), ("node7", "")]
+)
+def test_a_pod_is_known_by_its_name(host: str, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    found, task, started = scheduled({"JOB_COMPLETION_INDEX": "3"})
+    assert (found, task) == ((f"Kubernetes job {job}", "3") if job else ("", ""))
+    assert not job or 1.5e9 < started <= time.time()
+
+
+def test_a_retry_on_this_machine_is_refused_while_the_first_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ARRAY.items():
+        monkeypatch.setenv(name, value)
+    other = hold(tmp_path)
+    monkeypatch.setenv(*next(iter(AGAIN.items())))
+    assert f"process {other.pid} on {HOST}" in refusal(tmp_path)
+    other.kill()
+    other.communicate()
+    with RunLock(tmp_path) as held:
+        assert "SLURM job 70 task 3" in held.notice
+
+
+def test_notes_of_other_versions_are_understood() -> None:
+    old = {name: asdict(SELF)[name] for name in ("pid", "host", "boot", "pids", "started", "since")}
+    assert Owner.parse(json.dumps(old).encode()) == replace(SELF, command="")
+    assert Owner.parse(json.dumps(asdict(SELF) | {"mood": "good"}).encode()) == SELF
+
+
+WINDOWS = """
+import importlib, pkgutil, sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix_ipc"):
+    sys.modules[name] = None
+import grace
+for module in pkgutil.walk_packages(grace.__path__, "grace."):
+    try:
+        importlib.import_module(module.name)
+    except ImportError as error:
+        if error.name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"):
+            print(module.name, error)
+from grace.lock import RunLock
+with RunLock(sys.argv[1]):
+    print("locked")
+"""
+
+
+def test_grace_is_imported_and_locks_without_what_only_unix_has(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "locked\n", done.stderr
