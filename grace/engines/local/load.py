@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 
 from grace.engines.local.bundled import bundled_model, cache_folder
+from grace.engines.local.digests import file_digest, remembered
 from grace.engines.local.linear import use_onednn
 from grace.errors import ConfigError
 from grace.settings import LocalSettings, ModelSettings
@@ -118,27 +117,15 @@ def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 over the folder's weight files, remembered by their sizes and times."""
+    """SHA-256 over the folder's weight files, remembered while none changes."""
     files = sorted(
         path
         for path in folder.iterdir()
         if path.suffix in {".safetensors", ".bin", ".gguf"} and path.is_file()
     )
-    stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    stamp = hashlib.sha256(json.dumps([str(folder.resolve()), stats]).encode()).hexdigest()
-    memo = cache_folder() / "hashes" / stamp
-    if memo.is_file() and len(known := memo.read_text(encoding="ascii")) == 64:
-        return known
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    value = digest.hexdigest()
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        partial = memo.with_name(f"{stamp}.{os.getpid()}")
-        partial.write_text(value, encoding="ascii")
-        partial.replace(memo)
-    except OSError:
-        pass  # only a memory: the hash is computed again next time
-    return value
+
+    def digest() -> str:
+        each = (bytes.fromhex(file_digest(path)) for path in files)
+        return hashlib.sha256(b"".join(each)).hexdigest()
+
+    return remembered(files, digest, cache_folder())
