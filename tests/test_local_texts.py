@@ -69,7 +69,7 @@ def drawn(folder: Path, batch: list[Prompt], max_tokens: int = 1024) -> list[Gen
     texts = [prompt for prompt in batch if not prompt.query.options]
     with torch.inference_mode():
         reading = reader.read(Batch(tuple(batch)))
-        decoder = reader.decoder(reading, [p.context for p in texts], pad=1)
+        decoder = reader.decoder(reading, texts, pad=1)
         return draw_texts(decoder, tokenizer, texts, STOPS)
 
 
@@ -132,7 +132,7 @@ def test_hybrids_are_packed_only_without_a_state_that_is_passed_on(kinds: tuple[
     prompts = [replace(p, context=p.context[: 9 + i]) for i, p in enumerate(PROMPTS[-4:])]
     with torch.inference_mode():
         reading = reader.read(Batch(tuple(prompts)))
-        first = reader.decoder(reading, [p.context for p in prompts], pad=1).first()
+        first = reader.decoder(reading, prompts, pad=1).first()
         for row, prompt in zip(first, prompts, strict=True):
             whole = stock(torch.tensor([prompt.context])).logits[0, -1]
             assert torch.allclose(row, whole, atol=1e-5)

@@ -7,7 +7,7 @@ each text's own part, and normalises over both. Texts that ended leave.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,11 @@ from grace.engines.local.packed import Contexts, Ids, Packed
 
 #: Tokens by which the room for texts grows.
 GROWTH = 32
+
+#: How texts are drawn the plain way, fastest first: in one padded batch, in batches of one
+#: length, or each alone without anything kept.
+Manner = Literal["padded", "by length", "anew"]
+MANNERS: tuple[Manner, ...] = ("padded", "by length", "anew")
 
 
 class Decoder(Protocol):
@@ -196,12 +201,13 @@ class TextLayout:
 class PlainDecoder:
     """Texts of a model that goes the plain way, in one padded batch.
 
-    What the model keeps of the tokens before is its own affair; one that keeps nothing is
-    given all of them again.
+    What the model keeps of the tokens before is its own affair; one that keeps nothing, or is
+    not to (`cached`), is given all of them again.
     """
 
-    def __init__(self, model: Any, rows: Sequence[Ids], pad: int) -> None:
+    def __init__(self, model: Any, rows: Sequence[Ids], pad: int, *, cached: bool = True) -> None:
         self.model = model
+        self.cached = cached
         width = max(map(len, rows))
         ids = [[pad] * (width - len(row)) + list(row) for row in rows]
         seen = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
@@ -234,10 +240,59 @@ class PlainDecoder:
             input_ids=self.ids[:, -last:],
             attention_mask=self.seen,
             position_ids=positions[:, -last:],
-            use_cache=True,
+            use_cache=self.cached,
             logits_to_keep=1,
             **cached,
         )
-        self.cache = getattr(out, "past_key_values", None)
+        self.cache = getattr(out, "past_key_values", None) if self.cached else None
         logits: torch.Tensor = out.logits[:, -1].float()
         return logits
+
+
+class ApartDecoder:
+    """Texts in batches without padding, for models that take padding for text.
+
+    Contexts of one length go together, or (`anew`) each text alone and whole at every step,
+    which is right by definition.
+    """
+
+    def __init__(self, model: Any, rows: Sequence[Ids], pad: int, *, anew: bool) -> None:
+        groups: dict[int, list[int]] = {}
+        for i, row in enumerate(rows):
+            groups.setdefault(i if anew else len(row), []).append(i)
+        self.parts = [
+            (group, PlainDecoder(model, [rows[i] for i in group], pad, cached=not anew))
+            for group in groups.values()
+        ]
+
+    def first(self) -> torch.Tensor:
+        """Each batch's contexts in one pass."""
+        return self._gather([decoder.first() for _, decoder in self.parts])
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        """One token more of each row."""
+        return self._gather([decoder.step(tokens[group]) for group, decoder in self.parts])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let the other rows go, and the batches nobody is left in."""
+        place = {row: i for i, row in enumerate(rows)}
+        kept = []
+        for group, decoder in self.parts:
+            inside = [i for i, row in enumerate(group) if row in place]
+            if inside:
+                decoder.keep(inside)
+                kept.append(([place[group[i]] for i in inside], decoder))
+        self.parts = kept
+
+    def _gather(self, found: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The batches' logits in the order of the rows."""
+        order = [row for group, _ in self.parts for row in group]
+        logits = torch.cat(list(found))
+        return logits[torch.tensor(np.argsort(order), device=logits.device)]
+
+
+def plain_decoder(model: Any, rows: Sequence[Ids], pad: int, manner: Manner) -> Decoder:
+    """The decoder of a manner."""
+    if manner == "padded":
+        return PlainDecoder(model, rows, pad)
+    return ApartDecoder(model, rows, pad, anew=manner == "anew")

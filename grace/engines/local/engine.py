@@ -13,7 +13,13 @@ from typing import Any, TypeVar
 
 from grace.clock import timed
 from grace.engines.local.cut import Batch, cut_batches
-from grace.engines.local.load import find_source, load_model, load_tokenizer, stop_ids
+from grace.engines.local.load import (
+    find_source,
+    load_config,
+    load_model,
+    load_tokenizer,
+    stop_ids,
+)
 from grace.engines.local.room import Room, find_room
 from grace.engines.local.tokenise import Tokeniser
 from grace.settings import LocalSettings, ModelSettings
@@ -38,17 +44,12 @@ class LocalEngine:
         self._tokeniser = Tokeniser(
             tokenizer, chat=chat, template_kwargs=model.chat_template_kwargs
         )
-        self._config = self._load_config()
+        self._config = load_config(self._source)
         self.requests = 0
         self._thread = ThreadPoolExecutor(1, "model")
         self._trunks: dict[str, tuple[int, ...]] = {}  # of the prompts that have one, by key
         self._model: Any = None
         self._reader: Any = None
-
-    def _load_config(self) -> Any:
-        from transformers import AutoConfig
-
-        return AutoConfig.from_pretrained(self._source.folder, revision=self._source.hub_revision)
 
     @property
     def info(self) -> EngineInfo:
@@ -157,7 +158,7 @@ class LocalEngine:
         from grace.engines.local.sample import draw_texts
 
         stops = stop_ids(self._model, self._tokeniser.hf)
-        decoder = self._reader.decoder(reading, [p.context for p in prompts], min(stops, default=0))
+        decoder = self._reader.decoder(reading, prompts, min(stops, default=0))
         texts = draw_texts(decoder, self._tokeniser.hf, prompts, stops)
         return {prompt.key: text for prompt, text in zip(prompts, texts, strict=True)}
 
@@ -167,7 +168,7 @@ class LocalEngine:
 
             with timed("load"):
                 self._model = load_model(self._source, self._model_settings, self._settings)
-                self._reader = Reader(self._model, self._room.tokens)
+                self._reader = Reader(self._model, self._room.tokens, self._source.name)
 
     async def close(self) -> None:
         """Let the weights go."""

@@ -8,23 +8,25 @@ checked against when a model is loaded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from grace.engines.local import attend
 from grace.engines.local.cut import Batch
-from grace.engines.local.decode import Decoder, PackedDecoder, PlainDecoder
-from grace.engines.local.packed import Ids, Packed, Reading, check_numbers
+from grace.engines.local.decode import Decoder, Manner, PackedDecoder, plain_decoder
+from grace.engines.local.packed import Packed, Reading, check_numbers
+from grace.engines.local.probe import (
+    REFUSALS,
+    continuations,
+    drawing_manner,
+    probe_prompts,
+    try_model,
+)
 from grace.errors import GraceError
 from grace.trie import NodeLogprobs, Path, prompt_nodes
-from grace.types import Form, Message, Option, Prompt, Query
-
-#: Largest difference in log-probability that two ways of the same sum may show, by type.
-PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
-#: What an architecture that does not go with a token tree raises.
-REFUSALS = (TypeError, ValueError, RuntimeError, LookupError, AttributeError, AssertionError)
+from grace.types import Prompt
 
 
 class Reader:
@@ -32,16 +34,26 @@ class Reader:
 
     `way` is "packed", or "plain" where the architecture does not allow the packed tree;
     `why` then says what was found. Beyond `limit` tokens every prompt goes the plain way.
+    Raises ConfigError for what is no causal language model.
     """
 
-    def __init__(self, model: Any, max_tokens: int) -> None:
+    def __init__(self, model: Any, max_tokens: int, name: str = "") -> None:
         self.model = model
         self.own_attention = model.config._attn_implementation
         self.packed: Packed | None = None
         self.limit: int | None = None
-        self.why = self._probe(max_tokens)
+        with torch.inference_mode():
+            self.tried = try_model(model, name or type(model).__name__)
+            self.why = self._probe(max_tokens)
         if self.why:
             self.packed = None
+
+    @cached_property
+    def manner(self) -> Manner:
+        """How texts are drawn the plain way."""
+        self._attend(self.own_attention)
+        with torch.inference_mode():
+            return drawing_manner(self.model, self.tried)
 
     @property
     def way(self) -> str:
@@ -59,22 +71,23 @@ class Reader:
         check_numbers(nodes)
         return Reading(nodes)
 
-    def decoder(self, reading: Reading, rows: Sequence[Ids], pad: int) -> Decoder:
-        """What goes on from the contexts of a batch that was read, a row each."""
+    def decoder(self, reading: Reading, prompts: Sequence[Prompt], pad: int) -> Decoder:
+        """What goes on from the contexts of a batch that was read, a row each.
+
+        Where positions turn with the length of the whole, so that what is kept of a shorter
+        text is not that of a longer one, each text goes through whole at every step.
+        """
+        rows = [prompt.context for prompt in prompts]
         if self.packed and reading.contexts:
             return PackedDecoder(self.packed, reading.contexts, rows)
-        return PlainDecoder(self.model, rows, pad)
+        turns = _turning_limit(self.model.config.get_text_config())
+        longest = max(_length(prompt) for prompt in prompts)
+        manner: Manner = "anew" if turns is not None and longest > turns else self.manner
+        return plain_decoder(self.model, rows, pad, manner)
 
     def _short(self, batch: Batch) -> bool:
         """Whether every sequence of a batch stays within the limit."""
-        beyond = (
-            prompt.query.sampling.max_tokens
-            if prompt.query.sampling
-            else max(len(form.ids) for forms in prompt.forms for form in forms)
-            for prompt in batch.prompts
-        )
-        lengths = (len(prompt.context) for prompt in batch.prompts)
-        return self.limit is None or max(map(sum, zip(lengths, beyond, strict=True))) <= self.limit
+        return self.limit is None or max(map(_length, batch.prompts)) <= self.limit
 
     def _attend(self, name: str) -> None:
         if self.model.config._attn_implementation != name:
@@ -101,14 +114,19 @@ class Reader:
     def _probe(self, max_tokens: int) -> str:
         """Compare the packed tree with the plain pass on a small made-up batch."""
         config = self.model.config.get_text_config()
-        prompts = _probe_prompts(int(config.vocab_size))
+        prompts = probe_prompts(int(config.vocab_size))
         plain = self.read(Batch(prompts)).nodes
+        texts = [prompt for prompt in prompts if not prompt.query.options]
+        known = continuations(self.model, [prompt.context for prompt in texts])
         attend.register()
         try:
             self.packed = Packed(self.model, max_tokens)
-            packed = self.read(Batch(prompts, trunk=(3, 7))).nodes
+            reading = self.read(Batch(prompts, trunk=(3, 7)))
+            packed = reading.nodes
+            drawn = known.fit(self.decoder(reading, texts, 0), self.tried.limit)
             self.packed.forget()
         except (*REFUSALS, GraceError) as error:
+            self._attend(self.own_attention)
             return f"the packed pass failed: {error}"
         worst = max(
             abs(packed[i][path][token] - value)
@@ -116,10 +134,19 @@ class Reader:
             for path, children in nodes.items()
             for token, value in children.items()
         )
-        if not worst <= PROBE_TOLERANCE.get(self.model.dtype, 1e-3):
+        if not worst <= self.tried.limit:
             return f"the packed pass differed by {worst:.2g} in log-probability"
+        if not drawn:
+            return "texts that go on from the packed pass differed"
         self.limit = _limit(config, set(self.packed.windows.values()))
         return ""
+
+
+def _length(prompt: Prompt) -> int:
+    """The tokens of a prompt with its longest option, or its text."""
+    sampling = prompt.query.sampling
+    longest = max((len(form.ids) for forms in prompt.forms for form in forms), default=0)
+    return len(prompt.context) + (sampling.max_tokens if sampling else longest)
 
 
 def _limit(config: Any, windows: set[int | None]) -> int | None:
@@ -128,31 +155,18 @@ def _limit(config: Any, windows: set[int | None]) -> int | None:
     Beyond it a model may look back through a window that its attention is not told of, or
     turn its positions by the length of the whole sequence.
     """
-    limits = [getattr(config, "attention_chunk_size", None)]
+    limits = [getattr(config, "attention_chunk_size", None), _turning_limit(config)]
     if getattr(config, "sliding_window", None) not in windows:
         limits.append(config.sliding_window)
+    return min((limit for limit in limits if limit), default=None)
+
+
+def _turning_limit(config: Any) -> int | None:
+    """The length from which positions turn by the length of the whole sequence."""
+    limits = []
     ropes = getattr(config, "rope_parameters", None) or {}
     for rope in (ropes, *(rope for rope in ropes.values() if isinstance(rope, dict))):
         if rope.get("rope_type") in ("dynamic", "longrope"):
             own = getattr(config, "original_max_position_embeddings", None)
             limits.append(rope.get("original_max_position_embeddings") or own)
     return min((limit for limit in limits if limit), default=None)
-
-
-def _probe_prompts(vocabulary: int) -> tuple[Prompt, ...]:
-    """Two prompts that share a trunk and branch, with options that branch again."""
-    draw = np.random.default_rng(0).integers(0, vocabulary, 40).tolist()
-    options = (Option("a", "a"), Option("b", "b"), Option("c", "c"))
-    forms = tuple(
-        (Form(o.name, ids),)
-        for o, ids in zip(
-            options,
-            [tuple(draw[20:23]), (draw[20], draw[24], draw[25]), (draw[26],)],
-            strict=True,
-        )
-    )
-    query = Query((Message("user", ""),), options)
-    return (
-        Prompt(query, "", tuple(draw[:12]), forms),
-        Prompt(query, "", tuple(draw[:8] + draw[30:36]), forms),
-    )

@@ -11,6 +11,7 @@ import torch
 
 from grace.engines.local.bundled import bundled_model, cache_folder
 from grace.engines.local.digests import file_digest, remembered
+from grace.engines.local.kinds import refuse_other_kinds, refuse_strange_weights
 from grace.engines.local.linear import use_onednn
 from grace.errors import ConfigError
 from grace.settings import LocalSettings, ModelSettings
@@ -84,28 +85,43 @@ def load_tokenizer(source: Source) -> Any:
     return _from_pretrained(AutoTokenizer, source)
 
 
+def load_config(source: Source) -> Any:
+    """The model's configuration; ConfigError for what does not say the next token."""
+    from transformers import AutoConfig
+
+    config = _from_pretrained(AutoConfig, source)
+    refuse_other_kinds(config, source.name)
+    return config
+
+
 def load_model(source: Source, model: ModelSettings, engine: LocalSettings) -> Any:
-    """The model in evaluation mode on its device."""
-    from transformers import AutoConfig, AutoModelForCausalLM
+    """The model in evaluation mode on its device, all of its weights from its files."""
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging as hf_logging
 
     hf_logging.disable_progress_bar()
     if engine.threads:
         torch.set_num_threads(engine.threads)
     device = choose_device(engine.device)
-    config = _from_pretrained(AutoConfig, source)
-    dtype = choose_dtype(model, engine, device, config)
-    loaded = _from_pretrained(AutoModelForCausalLM, source, dtype=dtype).to(device).eval()
+    dtype = choose_dtype(model, engine, device, load_config(source))
+    loaded, told = _from_pretrained(
+        AutoModelForCausalLM, source, dtype=dtype, output_loading_info=True
+    )
+    refuse_strange_weights(loaded, told, source.name)
+    loaded = loaded.to(device).eval()
     use_onednn(loaded)
     return loaded
 
 
 def _from_pretrained(kind: Any, source: Source, **settings: Any) -> Any:
+    """What transformers loads; a broken folder may raise anything, and is told in a sentence."""
     try:
         return kind.from_pretrained(source.folder, revision=source.hub_revision, **settings)
-    except (OSError, ValueError) as error:
+    except Exception as error:
         first = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise ConfigError(f"model {source.name} could not be loaded: {first}") from error
+        raise ConfigError(
+            f"model {source.name} could not be loaded: {first or type(error).__name__}"
+        ) from error
 
 
 def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
