@@ -36,7 +36,7 @@ def softmax(log_masses: ArrayLike, axis: int = -1) -> Floats:
 
 
 def total_mass(log_masses: ArrayLike, axis: int = -1) -> Floats:
-    """The probability of all options together, before normalising: DESIGN's *mass*.
+    """The probability of all options together, before normalising: their *mass*.
 
     `log_masses` (…, options), natural logs of disjoint masses → (…), a probability; 0 where
     all masses are zero, NaN where one is missing.
@@ -68,7 +68,7 @@ def std(p: ArrayLike, values: ArrayLike) -> Floats:
 def reduce_means(
     matrices: ArrayLike, values: ArrayLike, total: float = 100
 ) -> tuple[Floats, Floats]:
-    """One distribution over K exclusive states from the mean answer about each (DESIGN).
+    """One distribution over K exclusive states from the mean answer about each: *means*.
 
     `matrices` (…, K, V): for each state the distribution over the answers `values` (V,), in
     percent where `total` is 100. Returns p (…, K) with p_k = m_k / Σm, and the coherence
@@ -85,7 +85,7 @@ def reduce_means(
 def reduce_coherent(
     matrices: ArrayLike, values: ArrayLike, total: float = 100
 ) -> tuple[Floats, Floats]:
-    """One distribution over K exclusive states, given that the answers add up (DESIGN).
+    """One distribution over K exclusive states, given that the answers add up: *coherent*.
 
     `matrices` (…, K, V): for each state the distribution over the answers `values` (V,). The
     K answers are taken as independent draws and conditioned on their sum being `total`.

@@ -53,7 +53,7 @@ def score(
     lines), `option`, `logprob` (natural log, the sum over the option's tokens, as written),
     `prob` (share among the options, from the disjoint masses), `mass` (of the prompt: the
     probability of all options together), `n_tokens`, `method`, `flags`. What could not be
-    had is NaN and `flags` says why. Masses are those of DESIGN “exact option scores”: see
+    had is NaN and `flags` says why. Masses: see
     docs/scores.md.
     """
     if isinstance(prompts, str):

@@ -1,18 +1,13 @@
-"""What the README and the docs say is true: commands run, links lead somewhere."""
+"""What the docs say of the code is so, and the code is as they say (see also test_pages)."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
-
-from tests.test_run import run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,29 +15,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-
-
-def run_commands() -> list[str]:
-    lines = [line for page in PAGES for block in blocks(page, "bash") for line in block.split("\n")]
-    return sorted({line for line in lines if line.startswith("python -m grace.run ")})
-
-
-@pytest.mark.parametrize("line", run_commands())
-def test_the_commands_run(line: str, tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    """As written, but on a tiny model and with few rows."""
-    words = [w for w in shlex.split(line)[3:] if not w.startswith(("model=", "engine"))]
-    few = ["pilot=2", f"model.path={tiny('llama-byte')}"]
-    run(*words, *few, cwd=tmp_path)
-
-
-@pytest.mark.model
-def test_the_readme_python_runs(tmp_path: Path) -> None:
-    (code,) = blocks(ROOT / "README.md", "python")
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "(2, 4, 11)" in done.stdout
 
 
 def test_links_lead_somewhere() -> None:

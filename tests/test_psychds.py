@@ -81,7 +81,7 @@ def test_a_run_copied_as_the_docs_say_breaks_no_rule(
 ) -> None:
     folder = runs / where / "tiny"
     assert breaches(folder) == ["no data file", "variableMeasured"]  # in style, as it is
-    (script,) = (code for code in blocks(R_PAGE, "sh") if "_data.csv" in code)
+    (script,) = (code for code in blocks(R_PAGE, "bash") if "_data.csv" in code)
     shutil.copytree(folder, tmp_path / "outputs/1/2/smollm2-135m")
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True)
     assert breaches(tmp_path / "shared") == []

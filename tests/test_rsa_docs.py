@@ -1,10 +1,8 @@
-"""docs/rsa.md: its Python prints what it shows, and its table is what the fits give."""
+"""docs/rsa.md: its table is what the fits give (its examples are run by test_pages)."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +12,6 @@ from grace import rsa
 from tests.rsa_humans import COUNTS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rsa.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.M | re.S)
-
-
-@pytest.mark.parametrize("example", range(3))
-def test_examples_print_what_they_show(example: int) -> None:
-    code, shown = EXAMPLES[example]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == shown, done.stderr
-
-
-def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == PAGE.count("```python") == 3
 
 
 def test_the_table_of_ablations() -> None:
