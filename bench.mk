@@ -14,7 +14,7 @@ bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu
 
 .venv-bench/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-bench
+	"$(PYTHON)" -m venv .venv-bench
 	$(BENCH_PIP) torch
 	$(BENCH_PIP) '.[local,bench]'
 	touch $@

