@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from grace.missing import look_for_core
 from grace.version import __version__
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from grace.errors import GraceError
     from grace.results import Run, load
     from grace.scoring import run_study, score
+
+look_for_core()
 
 _WHERE = {
     "GraceError": "grace.errors",

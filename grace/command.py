@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grace.errors import ConfigError, GraceError
+from grace.missing import not_installed
 from grace.no_code import refuse_file, refuse_words
 from grace.resources import shipped
 from grace.version import __version__
@@ -133,8 +134,8 @@ def main(job: Callable[[dict[str, Any]], int], config_name: str = "config") -> N
     def task(config: Any) -> None:
         try:
             codes.append(job(_plain(config)))
-        except GraceError as error:
-            print(f"error: {error}", file=sys.stderr)
+        except (GraceError, ImportError) as error:
+            print(f"error: {_sentence(error)}", file=sys.stderr)
             codes.append(BAD_INPUT)
         if codes[-1] == INTERRUPTED:
             sys.exit(INTERRUPTED)
@@ -173,13 +174,17 @@ def plain_main(job: Callable[[Sequence[str]], int]) -> None:
     relax_collector()
     try:
         code = job(sys.argv[1:])
-    except GraceError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (GraceError, ImportError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(code)
+
+
+def _sentence(error: GraceError | ImportError) -> GraceError:
+    return not_installed(error) if isinstance(error, ImportError) else error
 
 
 class Parser(argparse.ArgumentParser):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grace.errors import ConfigError
+from grace.missing import not_installed
 from grace.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.types import Engine
 
@@ -17,9 +17,6 @@ async def make_engine(model: ModelSettings, engine: LocalSettings | VllmSettings
         from grace.engines.vllm import VllmEngine
 
         return await VllmEngine(model, engine).start()
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         extra = "local" if isinstance(engine, LocalSettings) else "vllm"
-        raise ConfigError(
-            f"engine={extra} needs {error.name}, which is not installed: "
-            f"run `pip install 'grace-psycholinguistics[{extra}]'`"
-        ) from error
+        raise not_installed(error, f"engine={extra}", extra) from error

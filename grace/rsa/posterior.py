@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from grace.errors import GraceError
+from grace.missing import need
 from grace.rsa.answers import Answers
 from grace.rsa.likelihood import Likelihood, refuse_impossible
 from grace.rsa.models import Model
@@ -56,14 +57,9 @@ def sample(
     Priors are flat over each parameter's usual range (α: 0–20, cost of "wasn't": 1–10, base rate,
     φ and lapse: 0–1, temperature: 0.2–5) and over the simplex of weights. Needs the extra `rsa`.
     """
-    try:
-        import jax
-        from numpyro.infer import MCMC, NUTS, init_to_value
-    except ImportError as error:
-        raise GraceError(
-            "posterior sampling needs numpyro and jax; "
-            "install the extra: pip install 'grace-psycholinguistics[rsa]'"
-        ) from error
+    need("rsa", "posterior sampling")
+    import jax
+    from numpyro.infer import MCMC, NUTS, init_to_value
 
     if draws < 4 or warmup < 1 or chains < 1:
         raise GraceError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grace.command import OK, plain_main
+from grace.missing import need
 
 
 def stats(words: Sequence[str]) -> int:
@@ -13,9 +14,7 @@ def stats(words: Sequence[str]) -> int:
 
     chosen = read_arguments(words)
     if chosen.fit:
-        from grace.stats.fit import need_bambi
-
-        need_bambi()
+        need("stats", "fit=true")
     from grace.stats.rows import read_rows
     from grace.stats.write import write_stats
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import warnings
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grace.errors import ConfigError, GraceError
+from grace.errors import GraceError
 from grace.stats.arguments import Sampler
 from grace.stats.models import EDGE, FEWEST_LEVELS, Contrast, MixedModel
 
@@ -78,15 +77,6 @@ class Fit:
     estimates: dict[str, Estimate]
     divergences: int
     effects: tuple[Effect, ...]
-
-
-def need_bambi() -> None:
-    """ConfigError where the extra is not installed."""
-    if importlib.util.find_spec("bambi") is None:
-        raise ConfigError(
-            "fit=true needs bambi, which is not installed: "
-            "pip install 'grace-psycholinguistics[stats]'"
-        )
 
 
 def squeeze(values: Floats) -> Floats:

@@ -14,6 +14,7 @@ from grace.engines.local.digests import file_digest, remembered
 from grace.engines.local.kinds import refuse_other_kinds, refuse_strange_weights
 from grace.engines.local.linear import use_onednn
 from grace.errors import ConfigError
+from grace.missing import need
 from grace.settings import LocalSettings, ModelSettings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -118,6 +119,7 @@ def _from_pretrained(kind: Any, source: Source, **settings: Any) -> Any:
     try:
         return kind.from_pretrained(source.folder, revision=source.hub_revision, **settings)
     except Exception as error:
+        need("local", f"model {source.name}")  # transformers guesses, and names other libraries
         first = next((line for line in str(error).splitlines() if line.strip()), "")
         raise ConfigError(
             f"model {source.name} could not be loaded: {first or type(error).__name__}"

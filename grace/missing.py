@@ -1,0 +1,95 @@
+"""A library that is not installed: one sentence, with the command that installs it.
+
+Where a library is imported matters to nobody who runs an experiment, so Grace's commands turn
+any failed import into that sentence, and `import grace` looks for those it cannot do without.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+from grace.errors import ConfigError
+
+NAME = "grace-psycholinguistics"
+#: Imported by every run, as `dependencies` in pyproject.toml has them.
+CORE = (
+    "filelock",
+    "hydra",
+    "jinja2",
+    "markupsafe",
+    "matplotlib",
+    "numpy",
+    "omegaconf",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "scipy",
+    "yaml",
+)
+#: What each extra is for, and what comes with it.
+EXTRAS = {
+    "local": ("torch", "transformers", "gguf", "safetensors", "sentencepiece", "google.protobuf"),
+    "vllm": ("openai", "httpx2", "tenacity", "psutil", "huggingface_hub"),
+    "rsa": ("jax", "numpyro"),
+    "stats": ("bambi", "arviz", "formulae", "pymc", "pytensor"),
+}
+
+
+def command(extra: str = "") -> str:
+    """The command that installs an extra, quoted for shells that read brackets as patterns."""
+    return f"`pip install '{NAME}[{extra}]'`" if extra else f"`pip install {NAME}`"
+
+
+def not_installed(
+    error: ImportError, what: str = "Grace", extra: str = "local,vllm"
+) -> ConfigError:
+    """The sentence for a failed import; raises the error itself where Grace's own code failed.
+
+    `what` needs the library; `extra` is named for a library that only others need.
+    """
+    causes: list[ImportError] = []
+    cause: BaseException | None = error
+    while cause is not None:  # transformers wraps what it could not import in its own error
+        if isinstance(cause, ImportError) and cause.name:
+            causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    first = causes[-1] if causes else error
+    name = (first.name or "").partition(".")[0]
+    if name in ("", "grace"):
+        raise error
+    if name in CORE:
+        extra = ""
+    extra = next((extra for extra, names in EXTRAS.items() if name in names), extra)
+    if _absent(name):
+        return ConfigError(f"{what} needs {name}, which is not installed: run {command(extra)}")
+    return ConfigError(
+        f"{what} needs {name}, and the version that is installed does not do "
+        f"({str(first).splitlines()[0]}): run {command(extra)}"
+    )
+
+
+def need(extra: str, what: str) -> None:
+    """ConfigError where a library of the extra is not installed: before a long job starts."""
+    for name in EXTRAS[extra]:
+        if _absent(name):
+            raise ConfigError(f"{what} needs {name}, which is not installed: run {command(extra)}")
+
+
+def look_for_core() -> None:
+    """Say in a sentence what `import grace` needs and is not installed."""
+    absent = [name for name in CORE if _absent(name)]
+    if not absent:
+        return
+    sentence = f"Grace needs {', '.join(absent)}, not installed: run {command()}"
+    if sys.argv[:1] == ["-m"]:  # python -m grace.NAME, which imports the package first
+        sys.exit(f"error: {sentence}")
+    raise ImportError(sentence, name=absent[0])
+
+
+def _absent(name: str) -> bool:
+    try:
+        return find_spec(name) is None
+    except ModuleNotFoundError:  # the package around it
+        return True
