@@ -59,6 +59,7 @@ def make_manifest(
             "tokens": plan.tokens,
             "distinct_tokens": plan.distinct_tokens,
             "forecast": asdict(plan.forecast) if plan.forecast else None,
+            "unused": [asdict(unused) for unused in plan.unused],
         },
         "counts": dict(counts),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from grace.earlier import Unused
 from grace.job import Job
 from grace.questions import asked_of_each
 from grace.settings import Settings
@@ -32,6 +33,7 @@ class Plan:
     info: EngineInfo
     folder: Path
     forecast: Forecast | None  # of what is still to be asked, where known
+    unused: tuple[Unused, ...] = ()  # answers of the same model that are not taken
 
 
 def make_plan(
@@ -41,6 +43,7 @@ def make_plan(
     tokens: tuple[int, int],
     known: int,
     forecast: Forecast | None = None,
+    unused: tuple[Unused, ...] = (),
 ) -> Plan:
     """The numbers of a sheet; `tokens` are all and the distinct ones."""
     return Plan(
@@ -56,6 +59,7 @@ def make_plan(
         info=info,
         folder=job.settings.folder,
         forecast=forecast,
+        unused=unused,
     )
 
 
@@ -92,6 +96,8 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
     ):
         table.add_row(f"[bold]{name}[/bold]", value)
     console.print(table)
+    for left in plan.unused:
+        console.print(f"Note: {left}.", markup=False, highlight=False)
 
 
 def _cost(forecast: Forecast) -> str:

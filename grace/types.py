@@ -206,6 +206,10 @@ def mass(scores: OptionScores) -> float:
     return math.fsum(math.exp(option.log_mass) for option in scores.options)
 
 
+#: Among an engine's details: when the files behind its `config` last changed (seconds since 1970).
+UNCHANGED_SINCE = "unchanged_since"
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """What a number depends on besides the prompt; part of the store's key."""
@@ -217,6 +221,7 @@ class EngineInfo:
     dtype: str  # "float32", "bfloat16", ...
     method: Method
     details: Mapping[str, Any] = field(default_factory=dict)  # device, endpoints, probe ...
+    config: str = ""  # hash of the model's other files, what a server says it serves; "" unknown
 
 
 Answered = tuple[Prompt, Answer]

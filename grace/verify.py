@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from grace.store import Store
     from grace.types import Engine, Generation, OptionScores
 
+#: What version 0.1.0 did not always know of an engine.
+UNNOTED = ("revision", "config")
 #: One query in so many is asked again, at least one.
 ONE_IN = 100
 
@@ -140,12 +142,13 @@ def _engine(plan: Recalled, engine: Engine) -> Finding:
     before, now = asdict(plan.info), asdict(engine.info)
     wrong = [
         f"{name} {before[name]} then, {now[name]} now"
-        for name in ("kind", "version", "model", "revision", "dtype", "method")
-        if before[name] != now[name]
+        for name in ("kind", "version", "model", "revision", "dtype", "method", "config")
+        if before[name] != now[name] and (before[name] or name not in UNNOTED)
     ]
-    return Finding(
-        "engine", not wrong, "; ".join(wrong) or f"{now['model']}, {now['version']}, {now['dtype']}"
-    )
+    told = f"{now['model']}, {now['version']}, {now['dtype']}"
+    if unnoted := [name for name in UNNOTED if now[name] and not before[name]]:
+        told += f"; the run did not note its {' and '.join(unnoted)}: only the sample can tell"
+    return Finding("engine", not wrong, "; ".join(wrong) or told)
 
 
 async def _asked_again(plan: Recalled, store: Store, engine: Engine, seed: int) -> Finding:

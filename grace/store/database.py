@@ -17,7 +17,7 @@ from typing import Any
 
 from grace.store.journal import network_file_system
 from grace.store.problems import NOT_OURS, StoreError, damaged, is_busy, sentences
-from grace.store.schema import APPLICATION_ID, MIGRATIONS, read_mark, write_mark
+from grace.store.schema import APPLICATION_ID, AS_READ, MIGRATIONS, read_mark, write_mark
 
 #: Seconds to wait for another process that is writing.
 PATIENCE = 60.0
@@ -141,14 +141,22 @@ class Database:
                 f"{self.path}: this store was written by a newer Grace (format "
                 f"{mark.version}, known here up to {ours}); update Grace or use another store"
             )
-        if mark.version < ours and self.read_only:
-            raise StoreError(
-                f"{self.path}: this store was written by an older Grace (format "
-                f"{mark.version}, now {ours}); run its command again, which brings it up to date"
-            )
+        if self.read_only:
+            self._read_as_ours(mark.version)
         (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise StoreError(damaged(self.path, found))
+
+    def _read_as_ours(self, version: int) -> None:
+        """Read an older format as if it were ours, where nothing has to be written for that."""
+        steps = range(version, len(MIGRATIONS))
+        if not all(step in AS_READ for step in steps):
+            raise StoreError(
+                f"{self.path}: this store was written by an older Grace (format {version}, now "
+                f"{len(MIGRATIONS)}); run its command again, which brings it up to date"
+            )
+        for step in steps:
+            AS_READ[step](self._connection)
 
     def _migrate(self) -> None:
         """Bring the store to our format, all steps or none."""

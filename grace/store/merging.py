@@ -17,7 +17,6 @@ from grace.store.database import Database
 from grace.store.encode import EncodedAnswer, decode_engine
 from grace.store.problems import StoreConflictError
 from grace.store.store import Store
-from grace.store.waiting import engine_id
 from grace.types import EngineInfo
 
 #: Rows in memory at a time.
@@ -193,8 +192,16 @@ class _Copy:
                 "INSERT INTO engines (hash, info, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 [row],
             )
-            here = engine_id(self._to, row[0])
-            assert here is not None
+            ((here,),) = self._to.rows("SELECT id FROM engines WHERE hash = ?", (row[0],))
+            self._to.write(
+                "INSERT INTO aliases (hash, engine) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (
+                    (name, here)
+                    for (name,) in self._from.rows(
+                        "SELECT hash FROM aliases WHERE engine = ?", (number,)
+                    )
+                ),
+            )
             self._engines[number] = (here, decode_engine(row[1]))
         return self._engines[number]
 

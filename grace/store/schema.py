@@ -1,6 +1,8 @@
 """The tables of a store, and the steps from each format to the next.
 
-    engines    what computed: one row for each kind, version, model, revision, numeric type
+    engines    what computed: one row for each kind, version, model, revision, numeric type, and
+               configuration
+    aliases    further names of such a row: one of 0.1.0, which noted no configuration
     parts      content that rows share, under its hash: contexts, what is asked, answer shapes
     prompts    a prompt's key, and its two parts
     answers    one row an engine and prompt: scores or a text
@@ -93,5 +95,19 @@ def _format_1(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _format_2(connection: sqlite3.Connection) -> None:
+    connection.execute(f"CREATE TABLE {_ALIASES}")
+
+
+def _format_2_as_read(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute(f"CREATE TEMP TABLE {_ALIASES}")
+
+
+_ALIASES = "aliases (hash BLOB NOT NULL PRIMARY KEY, engine INTEGER NOT NULL) WITHOUT ROWID"
+
 #: MIGRATIONS[v] brings a store from format v to v + 1. Never change one: add the next.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_format_1]
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_format_1, _format_2]
+#: The same for one that is only read: what the format adds, beside the file and empty. A step
+#: that is not here cannot be done without writing.
+AS_READ: dict[int, Callable[[sqlite3.Connection], None]] = {1: _format_2_as_read}

@@ -1,9 +1,9 @@
 """The store: every answer, as it arrives, under a key made of its content.
 
-An answer is found by what computed it (engine kind, version, model, revision, numeric type)
-and by the prompt's key (token ids, options or sampling settings, replicate). So the same
-command run again asks only what is missing, a changed prompt asks only what changed, and
-several runs may share a store. Tables are views of it and can be rebuilt at any time.
+An answer is found by what computed it (engine kind, version, model, revision, numeric type,
+configuration) and by the prompt's key (token ids, options or sampling settings, replicate). So
+the same command run again asks only what is missing, a changed prompt asks only what changed,
+and several runs may share a store. Tables are views of it and can be rebuilt at any time.
 
 Answers wait for at most a second and are then committed together: a killed run loses no more.
 One thread at a time may use an open store; other processes may write to the same file meanwhile.
@@ -33,8 +33,9 @@ from grace.store.encode import (
     decode_text,
     inflate,
 )
+from grace.store.engines import adopt, engine_hash, engine_id
 from grace.store.problems import StoreError, damaged
-from grace.store.waiting import Waiting, engine_hash, engine_id
+from grace.store.waiting import Waiting
 from grace.types import Answer, Answered, EngineInfo, Failure, Generation, OptionScores, Prompt
 
 #: Commit when so many answers wait, or when the first of them has waited so long.
@@ -272,6 +273,44 @@ class Store:
             for (info,) in self.database.rows("SELECT info FROM engines ORDER BY id")
         ]
 
+    def knows(self, info: EngineInfo) -> bool:
+        """Whether an engine has answered here, or failed to."""
+        self.flush()
+        return engine_id(self.database, engine_hash(info)) is not None
+
+    def adopt(self, info: EngineInfo) -> bool:
+        """Let an engine find what version 0.1.0 stored of it; see `grace.store.engines`."""
+        self._check_writable()
+        self.flush()
+        with self.database.transaction():
+            return adopt(self.database, info)
+
+    def of_others(self, info: EngineInfo, keys: Iterable[str]) -> list[tuple[EngineInfo, int]]:
+        """How many of these prompts the same model has answered as another engine, by engine.
+
+        Another version, revision, numeric type or configuration; most answers first.
+        """
+        self.flush()
+        own = engine_id(self.database, engine_hash(info))
+        rows = self.database.rows("SELECT id, info FROM engines ORDER BY id DESC")
+        engines = {number: decode_engine(encoded) for number, encoded in rows}
+        alike = [
+            number
+            for number, other in engines.items()
+            if number != own and (other.kind, other.model) == (info.kind, info.model)
+        ]
+        counts = dict.fromkeys(alike, 0)
+        for chunk in _chunked(keys) if alike else ():
+            for number in alike:
+                ((n,),) = self.database.rows(
+                    "SELECT count(*) FROM answers "
+                    "WHERE engine = ? AND key IN (SELECT value FROM json_each(?))",
+                    (number, json.dumps(chunk)),
+                )
+                counts[number] += n
+        found = [(engines[number], n) for number, n in counts.items() if n]
+        return sorted(found, key=lambda each: -each[1])
+
     def decode(self, key: str, encoded: EncodedAnswer) -> OptionScores | Generation:
         """A stored answer, or StoreError where it is damaged."""
         with self._trusting(key):
@@ -309,9 +348,9 @@ class Store:
         name = engine_hash(info)
         return self._waiting.has_answer(name, key) or bool(
             self.database.rows(
-                "SELECT 1 FROM answers JOIN engines ON engines.id = answers.engine "
-                "WHERE engines.hash = ? AND answers.key = ?",
-                (name, key),
+                "SELECT 1 FROM answers WHERE key = ? AND engine IN (SELECT id FROM engines "
+                "WHERE hash = ? UNION ALL SELECT engine FROM aliases WHERE hash = ?)",
+                (key, name, name),
             )
         )
 

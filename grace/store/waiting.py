@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from functools import lru_cache
 from typing import Any
 
 from grace.store.database import Database
@@ -18,8 +17,8 @@ from grace.store.encode import (
     encode_engine,
     encode_prompt,
     encode_text,
-    to_json,
 )
+from grace.store.engines import engine_hash, engine_id
 from grace.types import EngineInfo, Failure, Generation, OptionScores, Prompt
 
 #: Shared parts remembered as written, so that they are not sent again with every answer.
@@ -32,7 +31,7 @@ class Waiting:
     def __init__(self) -> None:
         self._answers: dict[tuple[bytes, str], tuple[Any, ...]] = {}
         self._failures: list[tuple[Any, ...]] = []
-        self._engines: dict[bytes, tuple[Any, ...]] = {}
+        self._engines: dict[bytes, tuple[bytes, bytes, float]] = {}
         self._prompts: dict[str, tuple[bytes, bytes]] = {}
         self._parts: dict[bytes, bytes] = {}
         self._written: set[bytes] = set()
@@ -137,19 +136,3 @@ class Waiting:
         self._written.update(self._parts)
         for shared in (self._prompts, self._parts, self._engines):
             shared.clear()
-
-
-def engine_hash(info: EngineInfo) -> bytes:
-    """What an engine is known by. Its method belongs to each answer; its details are notes."""
-    return _identity_hash(info.kind, info.version, info.model, info.revision, info.dtype)
-
-
-@lru_cache(maxsize=64)
-def _identity_hash(*identity: str) -> bytes:
-    return hashlib.sha256(to_json(identity)).digest()
-
-
-def engine_id(database: Database, name: bytes) -> int | None:
-    """The number by which a store's rows refer to an engine, None where it has no rows."""
-    found = database.rows("SELECT id FROM engines WHERE hash = ?", (name,))
-    return int(found[0][0]) if found else None

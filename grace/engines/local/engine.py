@@ -13,18 +13,13 @@ from typing import Any, TypeVar
 
 from grace.clock import timed
 from grace.engines.local.cut import Batch, cut_batches
-from grace.engines.local.load import (
-    find_source,
-    load_config,
-    load_model,
-    load_tokenizer,
-    stop_ids,
-)
+from grace.engines.local.load import load_config, load_model, load_tokenizer, stop_ids
 from grace.engines.local.room import Room, find_room
+from grace.engines.local.source import describe, find_source
 from grace.engines.local.tokenise import Tokeniser
 from grace.settings import LocalSettings, ModelSettings
 from grace.trie import assemble
-from grace.types import Answer, Answered, EngineInfo, Failure, Prompt, Query
+from grace.types import UNCHANGED_SINCE, Answer, Answered, EngineInfo, Failure, Prompt, Query
 
 T = TypeVar("T")
 
@@ -71,6 +66,8 @@ class LocalEngine:
         versions = [
             f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")
         ]
+        config, since = describe(self._source)
+        details: dict[str, Any] = {"device": str(device), "chat": self.chat}
         return EngineInfo(
             kind="local",
             version=", ".join(versions),
@@ -78,7 +75,8 @@ class LocalEngine:
             revision=self._source.revision,
             dtype=str(dtype).removeprefix("torch."),
             method="exact",
-            details={"device": str(device), "chat": self.chat},
+            details=details if since is None else details | {UNCHANGED_SINCE: since},
+            config=config,
         )
 
     @cached_property

@@ -1,49 +1,19 @@
-"""Loading a model folder: device, numeric type, weights' hash, what ends an answer."""
+"""Loading a model: device, numeric type, what ends an answer."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from grace.engines.local.bundled import bundled_model, cache_folder
-from grace.engines.local.digests import file_digest, remembered
 from grace.engines.local.kinds import refuse_other_kinds, refuse_strange_weights
 from grace.engines.local.linear import use_onednn
+from grace.engines.local.source import Source
 from grace.errors import ConfigError
 from grace.missing import need
 from grace.settings import LocalSettings, ModelSettings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model's files are and which they are."""
-
-    name: str  # Hugging Face id, or the folder
-    folder: str  # what from_pretrained takes
-    revision: str  # hash of the weights, or the requested hub revision
-    hub_revision: str | None = None
-
-
-def find_source(model: ModelSettings) -> Source:
-    """The model's folder: given, bundled, or named on the Hugging Face hub."""
-    if model.path is not None:
-        folder = Path(model.path).expanduser()
-        if not (folder / "config.json").is_file():
-            raise ConfigError(
-                f"model.path={model.path}: expected a folder with a Hugging Face model "
-                "(config.json, weights, tokenizer)"
-            )
-        return Source(str(folder.resolve()), str(folder), weights_hash(folder))
-    if model.bundled:
-        folder, digest = bundled_model()
-        return Source(model.id, str(folder), digest)
-    return Source(model.id, model.id, model.revision or "", model.revision)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -132,18 +102,3 @@ def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     found = set(ends if isinstance(ends, list) else [ends])
     found.add(tokenizer.eos_token_id)
     return frozenset(int(end) for end in found if end is not None)
-
-
-def weights_hash(folder: Path) -> str:
-    """SHA-256 over the folder's weight files, remembered while none changes."""
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix in {".safetensors", ".bin", ".gguf"} and path.is_file()
-    )
-
-    def digest() -> str:
-        each = (bytes.fromhex(file_digest(path)) for path in files)
-        return hashlib.sha256(b"".join(each)).hexdigest()
-
-    return remembered(files, digest, cache_folder())
