@@ -103,14 +103,19 @@ def test_what_is_not_the_model_is_noticed(
 
 @pytest.mark.full
 def test_two_that_start_at_once_over_a_spoilt_cache(tmp_path: Path) -> None:
-    """Both get the model; it is made once; a killed run's half is cleared away."""
-    models = tmp_path / "models"
+    """Both get the model; it is made once; a killed run's half is cleared away.
+
+    The cache is where it is when nothing says otherwise, as version 0.1.0 would have left it.
+    """
+    models = tmp_path / ".cache" / "grace" / "models"
     name = f"smollm2-135m-{bundled.SOURCE[:16]}"
     (models / f".{name}.partial" / "new").mkdir(parents=True)
     (models / name).mkdir()
     (models / name / "config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
     code = "from grace.engines.local.bundled import bundled_model; print(bundled_model()[0])"
-    environment = {**os.environ, "GRACE_CACHE": str(tmp_path)}
+    elsewhere = {"GRACE_CACHE", "XDG_CACHE_HOME"}
+    environment = {key: text for key, text in os.environ.items() if key not in elsewhere}
+    environment["HOME"] = str(tmp_path)
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True

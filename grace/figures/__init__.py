@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from grace.figures.against import models, scatter
 from grace.figures.catalogue import Plot, plots
 from grace.figures.heatmaps import distributions, fields
@@ -20,6 +22,12 @@ from grace.figures.style import styled
 from grace.figures.validity import coherence, mass, readable
 from grace.figures.view import View, view
 from grace.figures.write import save, write_figures
+
+# Where the home folder cannot be written matplotlib goes on with a temporary one, and says so in
+# five lines that nobody who draws a figure has asked for.
+logging.getLogger("matplotlib").addFilter(
+    lambda record: record.funcName != "_get_config_or_cache_dir"
+)
 
 __all__ = [
     "Plot",
