@@ -6,8 +6,11 @@ any failed import into that sentence, and `import grace` looks for those it cann
 
 from __future__ import annotations
 
+import shlex
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
+from pathlib import Path
 
 from grace.errors import ConfigError
 
@@ -38,8 +41,15 @@ EXTRAS = {
 
 
 def command(extra: str = "") -> str:
-    """The command that installs an extra, quoted for shells that read brackets as patterns."""
-    return f"`pip install '{NAME}[{extra}]'`" if extra else f"`pip install {NAME}`"
+    """The command that installs an extra, quoted for shells that read brackets as patterns.
+
+    pip adds to a Grace that is installed; one that runs from a clone is named by its folder.
+    """
+    try:
+        where = distribution(NAME).name
+    except PackageNotFoundError:
+        where = str(Path(__file__).resolve().parents[1])
+    return f"`pip install '{where}[{extra}]'`" if extra else f"`pip install {shlex.quote(where)}`"
 
 
 def not_installed(
