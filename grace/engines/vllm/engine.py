@@ -64,7 +64,10 @@ class VllmEngine:
                 self._pool, self.served.name, self.chat, self.served.bos, kwargs
             )
         else:
-            texts = TextPrompts(self._pool, self.served.name, self.chat, self.served.text_top)
+            served = self.served
+            texts = TextPrompts(
+                self._pool, served.name, self.chat, served.text_top, served.text_bytes
+            )
             self._scorer = self._tokeniser = texts
         return self
 

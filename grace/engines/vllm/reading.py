@@ -121,7 +121,7 @@ def token_values(entries: Any) -> dict[int, float]:
 
 def checked(value: Any) -> float:
     """A log-probability, or the answer is none: NaN, text, above zero."""
-    if not isinstance(value, int | float) or math.isnan(value) or value > 1e-3:
+    if type(value) not in (int, float) or math.isnan(value) or value > 1e-3:
         raise BadAnswerError(f"the server gave {value!r} as a log-probability")
     return -math.inf if value <= MINUS_INFINITY else min(float(value), 0.0)
 

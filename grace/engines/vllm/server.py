@@ -9,11 +9,14 @@ from typing import Any
 
 from grace.engines.vllm import reading, texts
 from grace.engines.vllm.endpoint import Endpoint, PassingError, RefusedError, ServerError
+from grace.engines.vllm.printed import shows_parts
 from grace.settings import ModelSettings
 from grace.types import Message, Method
 
 #: Tries of each question of the probe, and seconds between them.
 TRIES, PAUSE = 3, 0.5
+#: A sign so rare that no tokeniser has it whole.
+RARE = "\N{EGYPTIAN HIEROGLYPH D010}"
 #: Largest difference (log) between a forced and a plain reading: numeric noise, no more.
 CHAIN_TOLERANCE = 0.5
 
@@ -33,6 +36,7 @@ class Served:
     prompt_logprobs: bool
     top_k: int  # most probable tokens it shows by id, 0 for none
     text_top: int  # most probable tokens it shows by text, where it has no ids
+    text_bytes: bool = False  # whether these are seen to be made of bytes, see `printed`
 
     @property
     def method(self) -> Method:
@@ -127,8 +131,22 @@ async def _without_ids(endpoint: Endpoint, name: str, version: str, length: Any)
     return Served(
         name=name, version=version, max_length=length if isinstance(length, int) else None,
         tokenizes=False, bos=None, chat=chat, token_ids=False, chains=False, prompt_logprobs=False,
-        top_k=0, text_top=top,
+        top_k=0, text_top=top, text_bytes=await _text_bytes(endpoint, name, top, chat=chat),
     )  # fmt: skip
+
+
+async def _text_bytes(endpoint: Endpoint, name: str, top: int, *, chat: bool) -> bool:
+    """Whether it shows a part of a rare character: a tokeniser made of bytes does."""
+    if not top:
+        return False
+    asked = f"Repeat this sign three times, and nothing else: {RARE}"
+    said = (Message("user", asked), Message("assistant", RARE), Message("user", asked))
+    path, body = texts.first_token_body(name, said, f"{RARE} " * 8, top, chat=chat)
+    try:
+        row = texts.read_first_token(await _patiently(endpoint, path, body))
+    except (RefusedError, PassingError):
+        return False
+    return any(shows_parts(token) for token in row)
 
 
 async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | None:

@@ -2,8 +2,8 @@
 
 Hosted APIs, llama.cpp, TGI and SGLang list the most probable tokens as texts at the start of an
 answer, and cannot go on from a token of one's choice. So an option that is itself one of the
-tokens shown has a number; any other keeps between nothing and what the tokens that may begin it
-leave open.
+tokens shown has a number, where the tokeniser is seen to be made of bytes; any other keeps between
+nothing and what the tokens that may begin it leave open.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from typing import Any
 
 from grace.boundary import spelling_in_context
 from grace.engines.vllm.pool import Pool
+from grace.engines.vllm.printed import may_begin, shows_parts
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.engines.vllm.reading import checked
 from grace.errors import ConfigError
 from grace.system_turn import merge_system
 from grace.types import Failure, Form, FormScore, Message, OptionScore, OptionScores, Prompt, Query
 
-Row = Mapping[str, float]
+#: Log-probabilities by the text a token is printed as; several where tokens print alike.
+Row = Mapping[str, float | tuple[float, ...]]
 
 
 @dataclass
@@ -33,6 +35,7 @@ class TextPrompts:
     model: str
     chat: bool
     top: int
+    whole: bool = False  # whether tokens are seen to be made of bytes
     _merge_system: bool = field(default=False)
 
     async def prompts(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
@@ -94,7 +97,10 @@ class TextPrompts:
     async def score(self, batch: Sequence[Prompt], affinity: int) -> list[OptionScores]:
         """Bounds on every option of every prompt, in order."""
         rows = await asyncio.gather(*(self._first(prompt, affinity) for prompt in batch))
-        return [bound_texts(p, row) for p, row in zip(batch, rows, strict=True)]
+        return [
+            bound_texts(prompt, row, whole=self.whole, chat=self.chat)
+            for prompt, row in zip(batch, rows, strict=True)
+        ]
 
     async def _first(self, prompt: Prompt, affinity: int) -> Row:
         path, body = first_token_body(
@@ -122,7 +128,7 @@ def first_token_body(
 def read_first_token(answer: Any) -> Row:
     """Log-probabilities by text of the first token's alternatives, in either dialect."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(choices, list) or len(choices) != 1:
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
         raise BadAnswerError("the server gave no answer, or several")
     logprobs = choices[0].get("logprobs")
     logprobs = logprobs if isinstance(logprobs, dict) else {}
@@ -130,51 +136,86 @@ def read_first_token(answer: Any) -> Row:
     first = content[0] if isinstance(content, list) and content else None
     entries = first.get("top_logprobs", first) if isinstance(first, dict) else None
     if isinstance(entries, list):
-        pairs = [(e.get("token"), e.get("logprob")) for e in entries if isinstance(e, dict)]
+        pairs = [(_print(e), e.get("logprob")) for e in entries if isinstance(e, dict)]
     else:
         pairs = list(entries.items()) if isinstance(entries, dict) else []
-    row: dict[str, float] = {}
+    row: dict[str, tuple[float, ...]] = {}
     for text, value in pairs:
         if not isinstance(text, str):
             raise BadAnswerError("the server shows a token without its text")
-        if text in row:  # tokens that print alike: together
-            row[text] = math.log(math.exp(row[text]) + math.exp(checked(value)))
-        else:
-            row[text] = checked(value)
-    if not row or math.fsum(math.exp(v) for v in row.values()) > 1.01:
+        row[text] = (*row.get(text, ()), checked(value))
+    if not row or _least(row) > 1.01:
         raise BadAnswerError("the server's answer has no log-probabilities, or none that can be")
     return row
 
 
-def bound_texts(prompt: Prompt, row: Row) -> OptionScores:
+def _print(entry: Mapping[str, Any]) -> Any:
+    """A token's text; from its bytes where the text does not say which they are."""
+    text, own = entry.get("token"), entry.get("bytes")
+    if not isinstance(own, list) or not all(type(b) is int and 0 <= b < 256 for b in own):
+        return text
+    try:
+        whole = bytes(own).decode()
+    except UnicodeDecodeError:
+        return "".join(f"\\x{byte:02x}" for byte in own)
+    return whole or text
+
+
+def _least(row: Row) -> float:
+    """The least that the tokens shown have together: one that is listed twice counts once."""
+    return math.fsum(math.exp(value) for values in row.values() for value in set(_all(values)))
+
+
+def _all(values: float | tuple[float, ...]) -> tuple[float, ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _apart(context: str, text: str, *, chat: bool) -> bool:
+    """Whether a text begins a token of its own: behind "Answer:" a "no" may be merged to ":no"."""
+    return chat or not context or context[-1].isspace() or text[:1].isspace()
+
+
+def bound_texts(prompt: Prompt, row: Row, *, whole: bool = True, chat: bool = True) -> OptionScores:
     """Bounds on every option's mass from the first token's alternatives.
 
-    A form that is itself a token shown is that token: any tokeniser spells it so. Another form
-    is at most what the tokens shown that begin it, and those not shown, have together.
+    With a tokeniser made of bytes (`whole`) a form that is itself a token shown is that token.
+    One of another kind may put a space before it that is not shown, or not be the one meant. Any
+    other form is at most what the tokens shown that may begin it, and those not shown, have
+    together; nothing is known of one that may be merged with the context's end.
     """
-    shown = {text: math.exp(value) for text, value in row.items()}
-    rest = max(0.0, 1 - math.fsum(shown.values()))
+    whole = whole or any(shows_parts(token) for token in row)
+    letters = any("Ġ" in token for token in row)  # then "é" is no é, but a byte
+
+    def sure(text: str) -> bool:
+        return whole and (text.isascii() or not letters) and _apart(prompt.text, text, chat=chat)
+
+    shown = {text: [math.exp(value) for value in _all(values)] for text, values in row.items()}
+    rest = max(0.0, 1 - _least(row))
     spellings = [form.text for forms in prompt.forms for form in forms]
     options = []
     for option, forms in zip(prompt.query.options, prompt.forms, strict=True):
         texts = [form.text for form in forms]
-        seen = [text for text in texts if text in shown]
-        begun = {t for t in shown if t and any(f != t and f.startswith(t) for f in texts)}
-        unseen = len(seen) < len(texts)
-        own = [text for text in seen if not _goes_on(text, texts, spellings)]
-        low = math.fsum(shown[text] for text in own)
-        high = math.fsum(shown[text] for text in {*seen, *(begun if unseen else ())})
+        points = {t: shown[t][0] for t in texts if len(shown.get(t, ())) == 1 and sure(t)}
+        own = [text for text in points if not _goes_on(text, texts, spellings)]
+        low = math.fsum(points[text] for text in own)
+        unseen = [text for text in texts if text not in points]
+        counted = {
+            *points,
+            *(t for t in shown if any(may_begin(t, text, cased=whole) for text in unseen)),
+        }
+        high = math.fsum(p for text in counted for p in shown[text])
         high = min(1.0, high + (rest if unseen else 0.0))
-        point = not unseen and len(own) == len(seen)
+        if not all(_apart(prompt.text, text, chat=chat) for text in texts):
+            high = 1.0
+        point = not unseen and len(own) == len(points)
         options.append(
             OptionScore(
                 name=option.name,
-                logprob=row.get(texts[0], math.nan),
-                n_tokens=1 if texts[0] in row else 0,
+                logprob=_all(row[texts[0]])[0] if texts[0] in points else math.nan,
+                n_tokens=1 if texts[0] in points else 0,
                 log_mass=_log(low) if point else math.nan,
                 forms=tuple(
-                    FormScore(text, (), (row[text],) if text in row else (math.nan,))
-                    for text in texts
+                    FormScore(t, (), (_all(row[t])[0] if t in points else math.nan,)) for t in texts
                 ),
                 log_mass_low=_log(low),
                 log_mass_high=_log(high),
