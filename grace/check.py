@@ -20,7 +20,7 @@ def job(config: dict[str, Any]) -> int:
 
     from grace.settings import read_settings
 
-    return asyncio.run(_check(read_settings(config), Console()))
+    return asyncio.run(_check(read_settings(config), Console(emoji=False)))
 
 
 async def _check(settings: Any, console: Any) -> int:

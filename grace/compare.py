@@ -70,7 +70,7 @@ def compare_command(words: Sequence[str]) -> int:
     from grace.comparison.show import show, show_together
 
     comparisons = compare_all(asked)
-    console = Console(soft_wrap=False)
+    console = Console(soft_wrap=False, emoji=False)
     for one in comparisons:
         show(one, console)
     for _, group in groupby(sorted(comparisons, key=_study), key=_study):

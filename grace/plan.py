@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from grace.earlier import Unused
 from grace.job import Job
@@ -14,6 +15,7 @@ from grace.questions import asked_of_each
 from grace.settings import Settings
 from grace.sheet import Sheet
 from grace.shelf import Shelf
+from grace.terminal import safe
 from grace.types import Engine, EngineInfo, Forecast
 
 
@@ -94,7 +96,7 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
         *([("requests", _cost(plan.forecast))] if plan.forecast else []),
         ("results", str(plan.folder)),
     ):
-        table.add_row(f"[bold]{name}[/bold]", value)
+        table.add_row(Text(name, "bold"), Text(value))
     console.print(table)
     for left in plan.unused:
         console.print(f"Note: {left}.", markup=False, highlight=False)
@@ -124,7 +126,7 @@ async def show_prompts(
             continue
         shown.add(question)
         over = "".join(f", {name} {value}" for name, value in asked.over.items())
-        console.rule(f"question {question}{over}")
+        console.rule(safe(f"question {question}{over}"))
         if number in sheet.failures:
             console.print(f"cannot be asked: {sheet.failures[number].reason}", markup=False)
             continue

@@ -20,7 +20,7 @@ def job(config: dict[str, Any]) -> int:
 
     clock = Clock.of_process()
     interrupt = Interrupt(may_exit=True)
-    return asyncio.run(run(read_settings(config), Console(), interrupt, clock)).code
+    return asyncio.run(run(read_settings(config), Console(emoji=False), interrupt, clock)).code
 
 
 if __name__ == "__main__":

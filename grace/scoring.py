@@ -83,7 +83,7 @@ def run_study(*overrides: str) -> Run:
     from grace.runner import run
 
     settings = read_settings(compose(overrides))
-    outcome = run_sync(run(settings, Console()))
+    outcome = run_sync(run(settings, Console(emoji=False)))
     if outcome.code == INTERRUPTED:
         raise KeyboardInterrupt
     if settings.dry_run:

@@ -25,7 +25,7 @@ def job(config: dict[str, Any]) -> int:
     if settings.dry_run:
         return OK
     try:
-        return asyncio.run(_serve(launch, settings.serve.ready_within, Console()))
+        return asyncio.run(_serve(launch, settings.serve.ready_within, Console(emoji=False)))
     except KeyboardInterrupt:
         print("\nStopped.")
         return OK

@@ -110,13 +110,17 @@ class QuestionSpec(Spec):
         _unique("option name", [option.name for option in options])
         _unique("option", [form for option in options for form in option.spellings])
         names = {option.name for option in options}
-        for marginal in self.marginals.values():
+        varied = {name for name, levels in self.over.items() if len(levels) > 1}
+        for title, marginal in self.marginals.items():
             for member in (m for group in marginal.groups.values() for m in group):
                 if member not in names:
                     raise ValueError(f"marginals name {member!r}, which is no option")
+            needed = varied | ({"group"} if len(marginal.groups) > 1 else set())
+            _placeholders(f"marginals.{title}", marginal.column, {*self.over, "group"}, needed)
         for key, template in self.wide.model_dump(exclude_none=True).items():
-            allowed = {*self.over, *(["option"] if key == "prob" else [])}
-            _placeholders(template, allowed)
+            own = {"option"} if key == "prob" else set()
+            needed = varied | (own if len(options) > 1 else set())
+            _placeholders(f"wide.{key}", template, {*self.over, *own}, needed)
         if (self.wide.mean or self.wide.std) and any(o.value is None for o in options):
             raise ValueError("a mean needs a number for every option")
         return self
@@ -219,9 +223,20 @@ def _unique(what: str, values: list[str]) -> None:
         seen.add(value)
 
 
-def _placeholders(template: str, allowed: set[str]) -> None:
+def _placeholders(place: str, template: str, allowed: set[str], needed: set[str]) -> None:
+    """A column's name names everything that it varies with, and nothing else.
+
+    Without one of them several columns would have one name.
+    """
+    found = set()
     for _, name, _, _ in Formatter().parse(template):
         if name is not None and name not in allowed:
             raise ValueError(
                 f"column name {template!r} has {{{name}}}; expected one of {sorted(allowed)}"
             )
+        found.add(name)
+    if lacking := sorted(needed - found):
+        raise ValueError(
+            f"{place}: {template!r} lacks {{{lacking[0]}}}, and would name several columns; "
+            f"expected a name with {', '.join(f'{{{name}}}' for name in sorted(needed))}"
+        )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 from rich.console import Console
-from rich.table import Table
 
 from grace.settings import Settings
 from grace.study import ExperimentSpec
+from grace.tables.cells import CellTable, cell_tables, headings, level_text
+from grace.terminal import Row, print_table
 
 LOW_MASS_ADVICE = (
     "The model would rather say something else than one of the options, often a sentence. "
     "Try a larger instruction-tuned model, exp.answer_prefix='Answer:' to start its turn, or "
     "another wording in prompts/; report mass beside every result."
 )
+#: Rows of means that are shown at a terminal, of so many variants, at least so many of each.
+ROWS, VARIANTS, FEWEST = 60, 20, 4
 
 
 def show_summary(
@@ -32,14 +35,12 @@ def show_summary(
     study = settings.study
     if spec.raw:
         _show_parsed(folder, console)
-    else:
+    if spec.scored:
         _show_mass(folder, spec, console)
-    path = folder / "trials.parquet"
-    headings = cell_columns(spec, pq.read_schema(path).names)
-    wanted = [*study.factors, *(name for _, columns in headings for name in columns)]
-    trials = pd.read_parquet(path, columns=list(dict.fromkeys(wanted)))
-    for heading, columns in headings:
-        _show_cells(trials, study.factors, heading, columns, console)
+    wanted = [*study.factors, *(name for heading in headings(spec) for name in heading.columns)]
+    trials = pd.read_parquet(folder / "trials.parquet", columns=list(dict.fromkeys(wanted)))
+    for table in cell_tables(trials, study, spec):
+        _show_cells(table, console)
     _show_failures(manifest["counts"], settings, console)
     if manifest["no_report"]:
         console.print("[yellow]no report.html[/yellow]: ", end="")
@@ -50,54 +51,23 @@ def show_summary(
             console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def cell_columns(spec: ExperimentSpec, there: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """The columns whose means by cell say most, by heading: reductions, else probabilities."""
-    found: list[tuple[str, list[str]]] = []
-    reduced = set()
-    for reduction in spec.reductions:
-        question = spec.questions.get(reduction.question)
-        if question is None:
-            continue
-        reduced.add(reduction.question)
-        states = question.over[reduction.over]
-        names = [reduction.means.format(**{reduction.over: state}) for state in states]
-        found.append((reduction.question, [*names, reduction.coherence]))
-    for name, question in spec.questions.items():
-        if question.parse is not None:
-            found.append((name, [f for f in question.parse.fields if f in there]))
-        elif name not in reduced and question.wide.prob:
-            prob = question.wide.prob
-            over = question.variants()[0]
-            options = [o.option(forms=True).name for o in question.options]
-            found.append((name, [prob.format(option=o, **over) for o in options]))
-    return found
-
-
 def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
     """Mass by question. The rows of its first option stand for an answer's: all have the same."""
     firsts = [
         [("question", "==", name), ("option", "==", question.options[0].option(forms=True).name)]
-        for name, question in spec.questions.items()
+        for name, question in spec.scored.items()
     ]
     mass = pd.read_parquet(
         folder / "responses.parquet", columns=["question", "mass", "flags"], filters=firsts
     )
-    table = Table(
-        title="Mass: how much probability the options hold together", title_justify="left"
-    )
-    for name in ("question", "mean", "median", "lowest", "low_mass"):
-        table.add_column(name, justify="left" if name == "question" else "right")
+    rows = []
     for question, group in mass.groupby("question", sort=False):
         low = int(group["flags"].str.contains("low_mass").sum())
         values = group["mass"]
-        table.add_row(
-            str(question),
-            _show(values.mean()),
-            _show(values.median()),
-            _show(values.min()),
-            f"{low} of {len(group)}",
-        )
-    console.print(table)
+        numbers = (_show(values.mean()), _show(values.median()), _show(values.min()))
+        rows.append(Row((str(question),), (*numbers, f"{low} of {len(group)}")))
+    title = "Mass: how much probability the options hold together"
+    print_table(console, title, ("question",), ("mean", "median", "lowest", "low_mass"), rows)
     low = int(mass["flags"].str.contains("low_mass").sum())
     if low:
         console.print(f"[yellow]low_mass[/yellow]: {low} of {len(mass)} answers. {LOW_MASS_ADVICE}")
@@ -113,33 +83,26 @@ def _show_parsed(folder: Path, console: Console) -> None:
         console.print(f"  {count} × {reason}", markup=False, highlight=False)
 
 
-def _show_cells(
-    trials: pd.DataFrame,
-    factors: Sequence[str],
-    heading: str,
-    columns: list[str],
-    console: Console,
-) -> None:
-    """Means by cell; of a text column, the share of each value."""
-    numbers: dict[str, pd.Series[float]] = {}
-    for name in columns:
-        if pd.api.types.is_numeric_dtype(trials[name]):
-            numbers[name] = trials[name]
-            continue
-        for value in sorted(trials[name].dropna().unique()):
-            numbers[f"{name}={value}"] = (trials[name] == value).where(trials[name].notna())
-    if not numbers:
+def _show_cells(table: CellTable, console: Console) -> None:
+    """Means by cell, of every variant; of many cells the first, and how many more there are."""
+    if table.why:
+        console.print(f"{table.title}: {table.why}.", markup=False, highlight=False)
         return
-    frame = pd.DataFrame(numbers).astype(float)
-    groups = trials.groupby(list(factors), sort=True).groups
-    table = Table(title=f"Means by cell: {heading}", title_justify="left")
-    for name in (*factors, "rows", *numbers):
-        table.add_column(name.replace("prob_", "").replace("p_state_", "p"), justify="right")
-    for cell, index in groups.items():
-        levels = cell if isinstance(cell, tuple) else (cell,)
-        means = frame.loc[index].mean()
-        table.add_row(*(str(v) for v in levels), str(len(index)), *(_show(v) for v in means))
-    console.print(table)
+    variants = [list(own) for _, own in groupby(table.rows, key=lambda row: row.over)]
+    most = max(FEWEST, ROWS // len(variants))
+    rows = [
+        Row(
+            tuple(level_text(level) for level in (*row.over, *row.levels)),
+            (f"{row.trials}", *map(_show, row.means)),
+            ends=row is own[:most][-1],
+        )
+        for own in variants[:VARIANTS]
+        for row in own[:most]
+    ]
+    left_out = len(table.rows) - len(rows)
+    more = f"and {left_out:,} more; trials.csv has all of them" if left_out else ""
+    keys, numbers = (*table.overs, *table.factors), ("rows", *table.labels)
+    print_table(console, table.title, keys, numbers, rows, more)
 
 
 def _show_failures(counts: Mapping[str, Any], settings: Settings, console: Console) -> None:

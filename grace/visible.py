@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 #: Control characters but tab and line feed, marks of direction, and halves of surrogate pairs.
 _HIDDEN = re.compile(
@@ -39,3 +40,19 @@ def _sign(found: re.Match[str]) -> str:
         return "␡"
     name = unicodedata.name(found[0], "")
     return f"⟨U+{code:04X}{' ' + name.lower() if name else ''}⟩"
+
+
+def distinct(texts: Sequence[str], length: int) -> list[str]:
+    """Each on one line and cut where it is longer; those that then look alike are numbered."""
+    cut = [one_line(text, length) for text in texts]
+    if len(set(cut)) == len(set(texts)):
+        return cut
+    same: dict[str, list[str]] = {}
+    for text, short in zip(texts, cut, strict=True):
+        same.setdefault(short, [])
+        if text not in same[short]:
+            same[short].append(text)
+    return [
+        short if len(same[short]) == 1 else f"{short} ({1 + same[short].index(text)})"
+        for text, short in zip(texts, cut, strict=True)
+    ]

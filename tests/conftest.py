@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from grace.figures import View
+    from grace.results import Run
 
 #: Hundreds of runs are made here, and few are about their report.
 os.environ["GRACE_REPORT"] = "false"
@@ -67,6 +68,20 @@ def four_runs(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
     few = ["pilot=72", "++exp.max_tokens=2"]  # what it says in raw answers does not matter
     run("--multirun", "study=1,2", "exp=1,2", *few, *model(tiny("llama-byte")), cwd=folder)
     return folder / "outputs"
+
+
+@pytest.fixture(scope="session")
+def own_run(
+    tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, str]:
+    """A run of the study of one's own, and what it said at a terminal."""
+    import grace
+    from tests.own_study import write_own
+    from tests.test_run import model, run
+
+    folder = write_own(tmp_path_factory.mktemp("own"))
+    said = run("study=rate", "exp=2", *model(tiny("llama-byte")), cwd=folder)
+    return grace.load(folder / "outputs/rate/2/tiny"), said
 
 
 @pytest.fixture(scope="session")

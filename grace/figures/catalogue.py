@@ -97,7 +97,11 @@ def _answers(view: View) -> Iterator[Plot]:
     from grace.figures import heatmaps
 
     for name, question in view.spec.scored.items():
-        dots = " White dots are mean answers." if question.wide.mean else ""
+        dots = ""
+        if all(option.option(forms=True).value is not None for option in question.options):
+            dots = " White dots are mean answers."
+            if len(question.variants()) < 2:
+                dots = " The mean answer stands beside each cell."
         yield Plot(
             f"answers-{_slug(name)}",
             "answers",

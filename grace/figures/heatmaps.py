@@ -12,9 +12,10 @@ import pandas as pd
 
 from grace.figures.style import canvas, drawn, say_nothing
 from grace.figures.view import Floats, View
-from grace.parsing.spec import PercentField
+from grace.parsing.spec import ChoiceField, PercentField
 from grace.study import QuestionSpec
-from grace.visible import one_line
+from grace.tables.cells import in_order, level_text
+from grace.visible import distinct, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,34 +51,46 @@ class Means:
         """Whether there is anything to draw."""
         return bool(np.isfinite(self.probs).any())
 
+    @property
+    def numbers(self) -> Floats | None:
+        """What the options stand for, where each of them is a number."""
+        known = [value for value in self.values if value is not None]
+        return np.array(known) if known and len(known) == len(self.options) else None
+
 
 def mean_distributions(view: View, name: str) -> Means:
     """Average over trials of each cell, each trial normalised first."""
     question = view.spec.questions[name]
-    keys = [*view.factors, *question.over]
-    means = view.means([*keys, "option"], "prob", question=name)
+    means = view.means([*view.factors, *question.over, "option"], "prob", question=name)
     options = [spec.option(forms=True) for spec in question.options]
-    cells = list(view.cells[view.factors].itertuples(index=False, name=None))
+    cells = view.cells.levels
     variants = [tuple(variant.values()) for variant in question.variants()]
-    places = pd.MultiIndex.from_tuples(
-        [(*cell, *variant, o.name) for cell in cells for variant in variants for o in options],
-        names=means.index.names,
-    )
-    probs: Floats = np.asarray(means.reindex(places), dtype=np.float64)
+    known = dict(zip(map(_as_texts, means.index), means.tolist(), strict=True))
+    probs = [
+        known.get(_as_texts((*cell, *variant, option.name)), np.nan)
+        for cell in cells
+        for variant in variants
+        for option in options
+    ]
     return Means(
         name,
         tuple(cell_name(view.factors, cell) for cell in cells),
-        tuple(" ".join(map(str, variant)) for variant in variants),
-        tuple(one_line(option.text, LABEL) for option in options),
+        tuple(distinct([" ".join(map(str, variant)) for variant in variants], LABEL)),
+        tuple(distinct([option.text for option in options], LABEL)),
         tuple(option.value for option in options),
-        probs.reshape(len(cells), len(variants), len(options)),
+        np.array(probs, dtype=np.float64).reshape(len(cells), len(variants), len(options)),
     )
+
+
+def _as_texts(levels: Sequence[object]) -> tuple[str, ...]:
+    """Levels as they are read: the tables may hold one as a number and as a text."""
+    return tuple(map(level_text, levels))
 
 
 def cell_name(factors: Sequence[str], levels: Sequence[object]) -> str:
     """A cell for people: “access 1, observe 1”; a text stands for itself."""
     return ", ".join(
-        one_line(level if isinstance(level, str) else f"{factor} {level}", LABEL)
+        one_line(level if isinstance(level, str) else f"{factor} {level_text(level)}", LABEL)
         for factor, level in zip(factors, levels, strict=True)
     )
 
@@ -92,28 +105,36 @@ def shares_of_fields(view: View, name: str) -> Means:
     fields = question.parse.fields if question.parse else {}
     table = view.answers([*view.factors, "option", "answer", "value"], question=name)
     table = table[table["answer"].notna()]
-    cells = list(view.cells[view.factors].itertuples(index=False, name=None))
-    columns: dict[str, pd.Series[float]] = {}
+    cells = view.cells.levels
+    places = {_as_texts(cell): i for i, cell in enumerate(cells)}
+    columns: dict[str, Floats] = {}
     for field, spec in fields.items():
         own = table[table["option"] == field]
-        cell = [own[factor] for factor in view.factors]
+        of_cell = [
+            places[_as_texts(row)] for row in own[view.factors].to_numpy(dtype=object).tolist()
+        ]
+
+        def by_cell(values: pd.Series, of_cell: Sequence[int] = of_cell) -> Floats:
+            means = values.groupby(np.asarray(of_cell, dtype=np.int64)).mean()
+            return np.asarray(means.reindex(range(len(cells))), dtype=np.float64)
+
         if isinstance(spec, PercentField):
-            columns[field] = own["value"].groupby(cell).mean() / 100
+            columns[field] = by_cell(own["value"] / 100)
             continue
         frequent = own["answer"].value_counts()
-        kept = sorted(frequent.index[:VALUES]) + (["other"] if len(frequent) > VALUES else [])
-        answer = own["answer"].where(own["answer"].isin(kept), "other")
-        for value in kept:
-            columns[f"{field} {value}"] = (answer == value).groupby(cell).mean()
-    places = pd.MultiIndex.from_tuples(cells) if len(view.factors) > 1 else [c for (c,) in cells]
-    probs = [values.reindex(places).to_numpy(dtype=float) for values in columns.values()]
+        most = set(frequent.index[:VALUES])
+        given = tuple(spec.choices) if isinstance(spec, ChoiceField) else ()
+        for value in in_order(most, given):
+            columns[f"{field} {value}"] = by_cell(own["answer"] == value)
+        if len(frequent) > VALUES:
+            columns[f"{field}: other"] = by_cell(~own["answer"].isin(most))
     return Means(
         name,
         tuple(cell_name(view.factors, cell) for cell in cells),
         ("",),
-        tuple(one_line(column, LABEL) for column in columns),
+        tuple(distinct(list(columns), LABEL)),
         (None,) * len(columns),
-        np.asarray(probs, dtype=np.float64).reshape(len(columns), 1, len(cells)).T,
+        np.array(list(columns.values()), dtype=np.float64).reshape(len(columns), 1, len(cells)).T,
     )
 
 
@@ -144,7 +165,6 @@ def _panels(found: Means, spec: QuestionSpec) -> Figure:
     rows = math.ceil(shown / columns)
     figure = canvas(7.2, rows * height + 0.9)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    numbers = [value for value in found.values if value is not None]
     image = None
     for i, axes in enumerate(grid.flat):
         if i >= shown:
@@ -153,8 +173,8 @@ def _panels(found: Means, spec: QuestionSpec) -> Figure:
         image = _map(axes, found.probs[i], np.nanmax(found.probs, initial=0.0))
         axes.set_title(found.cells[i])
         axes.set_yticks(range(len(found.variants)), found.variants)
-        if len(numbers) == len(found.options):
-            _mark_means(axes, found.probs[i], np.array(numbers))
+        if found.numbers is not None:
+            _mark_means(axes, found.probs[i], found.numbers)
         below = i + columns >= shown
         axes.tick_params(labelbottom=below)
         _name_options(axes, found.options, room=_LETTERS[columns])
@@ -174,11 +194,22 @@ def _rows(found: Means, unit: str) -> Figure:
     image = _map(axes, probs, top)
     if len(found.options) <= NUMBERED:
         _write_numbers(axes, probs, top)
-    axes.set_yticks(range(shown), found.cells[:shown])
+    axes.set_yticks(range(shown), _with_means(found)[:shown])
     _name_options(axes, found.options, room=60)
     _bar(figure, image, axes, unit)
     _say_cut(figure, found, shown)
     return figure
+
+
+def _with_means(found: Means) -> list[str]:
+    """The cells' names, each with its mean answer where the options are numbers."""
+    if found.numbers is None:
+        return list(found.cells)
+    means = found.probs[:, 0] @ found.numbers
+    return [
+        f"{cell} (mean {level_text(float(f'{mean:.3g}'))})"
+        for cell, mean in zip(found.cells, means, strict=True)
+    ]
 
 
 def _nothing() -> Figure:
@@ -212,7 +243,8 @@ def _write_numbers(axes: Axes, probs: Floats, top: float) -> None:
 def _mark_means(axes: Axes, probs: Floats, values: Floats) -> None:
     """The mean answer of each row, where it falls among the options."""
     means = probs @ values
-    places = np.interp(means, values, np.arange(len(values)))
+    order = np.argsort(values)
+    places = np.interp(means, values[order], np.arange(len(values))[order])
     places[~np.isfinite(means)] = np.nan
     rows = np.arange(len(places))
     axes.plot(places, rows, "o", color="white", markeredgecolor="black", markersize=4.5)

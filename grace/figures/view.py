@@ -21,6 +21,7 @@ from grace.questions import experiment
 from grace.results import Run, load
 from grace.settings import Settings, read_settings
 from grace.study import ExperimentSpec
+from grace.tables.cells import Cells, CellTable, cell_tables, design_cells
 
 if TYPE_CHECKING:
     from grace.comparison.comparing import Comparison
@@ -91,10 +92,14 @@ class View:
         return self.compared
 
     @cached_property
-    def cells(self) -> pd.DataFrame:
-        """The cells of the design that the run has, in order: a column a factor, and `rows`."""
-        counts = self.run.trials.groupby(self.factors, sort=True).size()
-        return counts.rename("rows").reset_index()
+    def cells(self) -> Cells:
+        """The cells of the design that the run has, in the design's order."""
+        return design_cells(self.run.trials, self.factors, self.settings.study)
+
+    @cached_property
+    def cell_tables(self) -> list[CellTable]:
+        """Means of every question by cell."""
+        return cell_tables(self.run.trials, self.settings.study, self.spec)
 
     @cached_property
     def masses(self) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -28,7 +27,7 @@ from grace.figures.write import as_bytes
 from grace.report import origin
 from grace.report.doubts import Doubt, doubts
 from grace.report.verdict import WORDS, Verdict, verdict
-from grace.summary import cell_columns
+from grace.tables.cells import CellTable
 from grace.version import __version__
 from grace.visible import visible
 
@@ -60,6 +59,7 @@ class Table:
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    why: str = ""  # there are no rows
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def chapter(place: int, name: str, short: str, source: Source, style: str | None
         doubts=tuple(doubts(view)),
         examples=tuple(source.examples),
         mass=mass_table(view) if view.spec.scored else None,
-        cells=tuple(cell_tables(view)),
+        cells=tuple(map(cell_table, view.cell_tables)),
         comparison=tuple(comparison_tables(compared)) if compared else (),
         drawings={
             part: [one for _, one in found]
@@ -183,19 +183,14 @@ def mass_table(view: View) -> Table:
     return Table("Mass by question", header, tuple(rows))
 
 
-def cell_tables(view: View) -> Iterator[Table]:
-    """Means by cell of what says most, as the summary at the end of a run has them."""
-    trials = view.run.trials
-    for heading, columns in cell_columns(view.spec, [str(name) for name in trials.columns]):
-        numbers = [name for name in columns if pd.api.types.is_numeric_dtype(trials[name])]
-        if not numbers:
-            continue
-        groups = trials.groupby(view.factors, sort=True)
-        means = groups[numbers].mean().assign(rows=groups.size())
-        header = (*view.factors, "rows", *numbers)
-        cells = means.reset_index()[list(header)].head(CELLS)
-        rows = tuple(tuple(row) for row in cells.itertuples(index=False, name=None))
-        yield Table(f"Means by cell: {heading}", header, rows)
+def cell_table(found: CellTable) -> Table:
+    """Means by cell, as the summary at the end of a run has them."""
+    header = (*found.overs, *found.factors, "rows", *found.labels)
+    shown = found.rows[:CELLS]
+    more = len(found.rows) - len(shown)
+    cut = f": the first {CELLS:,} of {len(found.rows):,} rows; trials.csv has all" if more else ""
+    rows = tuple((*row.over, *row.levels, row.trials, *row.means) for row in shown)
+    return Table(found.title + cut, header, rows, found.why)
 
 
 def comparison_tables(found: Comparison) -> Iterator[Table]:
@@ -265,4 +260,6 @@ def shown(value: Any) -> str:
         if value.is_integer() and abs(value) < 1e6:
             return f"{value:.0f}".replace("-", "−")
         return (f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}").replace("-", "−")
-    return f"{value:,}" if isinstance(value, int) else safe(value)
+    if isinstance(value, int):  # a year is a level too
+        return (f"{value:,}" if abs(value) >= 10_000 else str(value)).replace("-", "−")
+    return safe(value)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from grace.command import OK, plain_main
 from grace.missing import need
+
+if TYPE_CHECKING:
+    from grace.stats.rows import Rows
 
 
 def stats(words: Sequence[str]) -> int:
@@ -15,12 +19,13 @@ def stats(words: Sequence[str]) -> int:
     chosen = read_arguments(words)
     if chosen.fit:
         need("stats", "fit=true")
+    from grace.stats.own import without_a_model
     from grace.stats.rows import read_rows
     from grace.stats.write import write_stats
 
     rows = read_rows(chosen.runs)
     print(rows.title)
-    for note in rows.notes:
+    for note in (*rows.notes, *without_a_model(rows), *_obstacles(rows)):
         print(f"{note}.")
     for path in write_stats(chosen.output, rows):
         print(path)
@@ -29,6 +34,15 @@ def stats(words: Sequence[str]) -> int:
 
         print(fit_all(chosen.output, rows, chosen.sampler))
     return OK
+
+
+def _obstacles(rows: Rows) -> Iterator[str]:
+    """Which of the suggested models these rows cannot tell anything about."""
+    from grace.stats.models import obstacles, suggested
+
+    for model in suggested(rows):
+        for why in obstacles(model, rows.frame):
+            yield f"{model.outcome} cannot be modelled: {why}"
 
 
 if __name__ == "__main__":

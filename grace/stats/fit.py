@@ -30,7 +30,7 @@ MOST_RHAT, LEAST_ESS = 1.01, 400.0
 #: An item's effect, and how it differs by condition, are not known from fewer rows.
 ROWS_AN_ITEM = 3
 #: How bambi names a family, and what predicts the mean.
-FAMILIES = {"bernoulli": "p", "beta": "mu", "cumulative": "p"}
+FAMILIES = {"bernoulli": "p", "beta": "mu", "cumulative": "p", "gaussian": "mu"}
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,13 @@ def prepare(model: MixedModel, frame: pd.DataFrame) -> Prepared:
         kept[model.outcome] = values
     elif model.family == "cumulative":
         kept[model.outcome] = pd.Categorical(kept[model.outcome].astype(int), ordered=True)
+    elif model.family == "gaussian":
+        kept[model.outcome] = kept[model.outcome].astype(float)
     else:
         kept[model.outcome] = kept[model.outcome].astype(int)
     for name in {"model", "item", *model.categorical}:
-        kept[name] = pd.Categorical(kept[name], categories=_levels(kept[name]))
+        levels = [level for level in model.levels.get(name, ()) if (kept[name] == level).any()]
+        kept[name] = pd.Categorical(kept[name], categories=levels or _levels(kept[name]))
     if model.main not in model.categorical:
         kept[model.main] = kept[model.main].astype(float)
     return Prepared(kept, len(frame) - len(kept), squeezed)

@@ -6,18 +6,34 @@ other conditions, with random effects of items and of models, which are crossed 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import pandas as pd
+
 from grace.stats.rows import Rows
 
-Family = Literal["bernoulli", "beta", "cumulative"]
+Family = Literal["bernoulli", "beta", "cumulative", "gaussian"]
 #: From so many levels on a variance between them can be estimated, and not before: with fewer
 #: models the model is a fixed effect, with fewer items nothing is fitted (Bolker et al. 2009).
 FEWEST_LEVELS = 5
 #: Nearer to 0 or 1 than this a probability is as good as exact, in float32.
 EDGE = 1e-6
+
+
+#: A name that stands in a formula as it is, in R and in Python.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_RESERVED = {
+    "if", "else", "for", "in", "while", "repeat", "function", "next", "break", "TRUE", "FALSE",
+    "NULL", "NA", "NaN", "Inf",
+}  # fmt: skip
+
+
+def quoted(name: str) -> str:
+    """A column's name in a formula: in backticks where it is no plain name."""
+    return name if _PLAIN.fullmatch(name) and name not in _RESERVED else f"`{name}`"
 
 
 @dataclass(frozen=True)
@@ -48,13 +64,15 @@ class MixedModel:
     unit: str = "points"  # of a contrast; points are hundredths of a probability
     contrasts: tuple[Contrast, ...] = ()
     slopes: bool = True
+    levels: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # the first is reference
 
     def fixed(self, n_models: int) -> str:
         """The fixed effects: the main condition crossed with each other one."""
-        others = [*self.others, *(["model"] if 1 < n_models < FEWEST_LEVELS else [])]
+        names = [*self.others, *(["model"] if 1 < n_models < FEWEST_LEVELS else [])]
+        main, others = quoted(self.main), [quoted(name) for name in names]
         if len(others) > 1:
-            return f"{self.main} * ({' + '.join(others)})"
-        return " * ".join([self.main, *others])
+            return f"{main} * ({' + '.join(others)})"
+        return " * ".join([main, *others])
 
     def random(self, n_models: int, *, bar: str) -> list[str]:
         """Random intercepts, and slopes of the main condition, uncorrelated.
@@ -81,7 +99,7 @@ class MixedModel:
         """The model as calls in R and as a formula of bambi; `d` is the data."""
         right = self.right(n_models, bar="||")
         single = self.right(n_models, bar="|")
-        y = self.outcome
+        y = quoted(self.outcome)
         bambi = f"{y} ~ {single}"
         match self.family:
             case "bernoulli":
@@ -98,6 +116,12 @@ class MixedModel:
                     f"squeeze({y})), family = Beta())",
                     "bambi": bambi,
                 }
+            case "gaussian":
+                return {
+                    "lme4": f"lmer({y} ~ {right}, data = d)",
+                    "brms": f"brm({y} ~ {right}, data = d, family = gaussian())",
+                    "bambi": bambi,
+                }
             case "cumulative":
                 return {
                     "ordinal": f"clmm(factor({y}, ordered = TRUE) ~ {single}, data = d)",
@@ -108,27 +132,26 @@ class MixedModel:
 
 def suggested(rows: Rows) -> tuple[MixedModel, ...]:
     """The models of a study and experiment, of those whose outcome the data have."""
+    from grace.stats.own import own_models
+
     found = MODELS.get((rows.study.name, rows.experiment))
     if found is None:
-        return _of_own_study(rows)
+        return own_models(rows)
     return tuple(model for model in found if model.outcome in rows.frame)
 
 
-def _of_own_study(rows: Rows) -> tuple[MixedModel, ...]:
-    """A study of one's own: every probability by the design's factors."""
-    questions = rows.study.experiments[rows.experiment].questions.values()
-    masses = {
-        question.wide.mass.format(**over)
-        for question in questions
-        if question.wide.mass
-        for over in question.variants()
-    }
-    factors = rows.study.factors
-    text = tuple(name for name in factors if rows.study.columns[name].type == "text")
+def obstacles(model: MixedModel, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Why these rows cannot tell anything about the model; nothing where they may."""
+    for name, wanted in model.where.items():
+        frame = frame[frame[name].isin(wanted)]
+    known = frame[frame[model.outcome].notna()]
+    if known.empty:
+        return (f"none of the {len(frame):,} rows has an answer",)
+    if known[model.outcome].nunique() < 2:
+        return (f"every answer is {known[model.outcome].iloc[0]}: nothing varies",)
+    same = [name for name in (model.main, *model.others) if known[name].nunique() < 2]
     return tuple(
-        MixedModel(column.name, column.name, "beta", factors[0], factors[1:], text, slopes=False)
-        for column in rows.columns
-        if column.unit == "probability" and column.name not in masses
+        f"{name} has one level in these rows: there is nothing to compare" for name in same
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from grace.errors import ConfigError
 from grace.tables.columns import Column
 
 WORDS = {1: "one", 2: "two", 3: "three"}
@@ -29,12 +30,21 @@ class Derived:
 
 
 def derive(
-    study: str, columns: Sequence[Column], frame: pd.DataFrame
+    study: str, columns: Sequence[Column], frame: pd.DataFrame, own: Sequence[Derived] = ()
 ) -> tuple[tuple[Column, ...], pd.DataFrame]:
-    """The study's further columns: conditions after the factors, outcomes after the answers."""
+    """The study's further columns: conditions after the factors, outcomes after the answers.
+
+    `own` are the outcomes of a study of one's own.
+    """
     frame, found = frame.copy(), list(columns)
+    for derived in () if study in OUTCOMES else own:
+        if derived.column.name in frame:
+            raise ConfigError(
+                f"{derived.needs[0]} as a number needs a column {derived.column.name}, and there "
+                "is another with this name; expected another name for it"
+            )
     for place, several in ((_before_replicate, CONDITIONS), (_before_flags, OUTCOMES)):
-        for derived in several.get(study, ()):
+        for derived in several.get(study, own if several is OUTCOMES else ()):
             if set(derived.needs) <= set(frame):
                 values = derived.values(frame)
                 frame[derived.column.name] = values
@@ -81,7 +91,7 @@ def _at_reported(ending: str) -> Callable[[pd.DataFrame], pd.Series]:
     return values
 
 
-def _is(name: str, yes: str) -> Callable[[pd.DataFrame], pd.Series]:
+def is_answer(name: str, yes: str) -> Callable[[pd.DataFrame], pd.Series]:
     """1 where the answer is this one, 0 where it is another, missing where there is none."""
 
     def values(frame: pd.DataFrame) -> pd.Series:
@@ -159,7 +169,7 @@ OUTCOMES: dict[str, tuple[Derived, ...]] = {
                 "integer",
             ),
             ("knowledge",),
-            _is("knowledge", "yes"),
+            is_answer("knowledge", "yes"),
         ),
     ),
     "2": (
@@ -189,7 +199,7 @@ OUTCOMES: dict[str, tuple[Derived, ...]] = {
         Derived(
             Column("negation", "1 for wasn't, 0 for was", "", "0, 1", "frame", "integer"),
             ("frame",),
-            _is("frame", "wasnt"),
+            is_answer("frame", "wasnt"),
         ),
         Derived(
             Column(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
-from grace.stats.models import EDGE, MixedModel
+from grace.stats.models import EDGE, MixedModel, obstacles
 from grace.stats.rows import Rows
+from grace.visible import one_line
 
 _HEAD = """\
 # {title}
@@ -15,9 +17,9 @@ _HEAD = """\
 #
 {caution}
 
-d <- read.csv("stats.csv", na.strings = "", stringsAsFactors = FALSE)
+d <- read.csv("stats.csv", na.strings = "", stringsAsFactors = FALSE, check.names = FALSE)
 for (name in c({factors})) d[[name]] <- factor(d[[name]])
-if (all(c("hearts", "goal_type") %in% names(d)))
+{levels}if (all(c("hearts", "goal_type") %in% names(d)))
   d$goal_type <- relevel(d$goal_type, ref = "informative")
 
 # Exact 0 and 1 have no logit and no beta density: where a value is as near as {edge}, all move a
@@ -52,18 +54,41 @@ def r_script(rows: Rows, models: Sequence[MixedModel], caution: str) -> str:
     """The script's text."""
     factors = dict.fromkeys(["model", "item", *(n for m in models for n in m.categorical)])
     head = _HEAD.format(
-        title=f"{rows.title}: mixed models",
+        title=f"{one_line(rows.title, 200)}: mixed models",
         caution=_comment(caution),
         edge=f"{EDGE:g}",
-        factors=", ".join(f'"{name}"' for name in factors),
+        factors=", ".join(map(_text, factors)),
+        levels="".join(_levels(models)),
     )
-    return "\n".join([head, *(_fits(model, len(rows.models)) for model in models)])
+    parts = [_fits(model, len(rows.models), obstacles(model, rows.frame)) for model in models]
+    return "\n".join([head, *parts])
 
 
-def _fits(model: MixedModel, n_models: int) -> str:
-    """One model: its rows, then its fits."""
-    lines = [f"# {model.name}: {model.outcome} ({model.family})"]
-    lines += [f'cat("\\n== {model.name}: {model.outcome} ==\\n")', "d <- all_rows"]
+def _levels(models: Sequence[MixedModel]) -> Iterator[str]:
+    """Factors whose levels have an order, each once."""
+    orders = {name: levels for model in models for name, levels in model.levels.items()}
+    for name, levels in orders.items():
+        shown = ", ".join(_text(str(level)) for level in levels)
+        yield f"d[[{_text(name)}]] <- factor(d[[{_text(name)}]], levels = c({shown}))\n"
+
+
+def _text(text: str) -> str:
+    """A text as R writes it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _say(text: str) -> str:
+    return f"cat({_text(text)})"
+
+
+def _fits(model: MixedModel, n_models: int, why_not: Sequence[str]) -> str:
+    """One model: its rows, then its fits; or why there is nothing to fit."""
+    name = model.name if model.name == model.outcome else f"{model.name}: {model.outcome}"
+    lines = [f"# {one_line(f'{model.name}: {model.outcome}', 200)} ({model.family})"]
+    lines.append(_say(f"\n== {name} ==\n"))
+    if why_not:
+        return "\n".join([*lines, _say(f"left out: {why_not[0]}\n")]) + "\n"
+    lines.append("d <- all_rows")
     for name, values in model.where.items():
         shown = ", ".join(f'"{value}"' for value in values)
         lines += [f"# {model.why_where}", f"d <- droplevels(d[d${name} %in% c({shown}), ])"]

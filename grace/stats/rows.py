@@ -12,6 +12,7 @@ import pandas as pd
 from grace.differences import manifest_of
 from grace.errors import ConfigError
 from grace.results import load
+from grace.stats.fields import derived_fields
 from grace.stats.outcomes import derive
 from grace.study import ExperimentSpec, StudySpec
 from grace.tables.columns import Column, refuse_clashes
@@ -87,7 +88,10 @@ def read_rows(folders: Sequence[Path]) -> Rows:
     spec = study.experiments[first.experiment]
     outcomes = [column for column in first.columns if column.name not in _no_outcomes(spec)]
     columns, frame = derive(
-        study.name, (*_keys(study), REPLICATE, N_TRIALS, *outcomes, FLAGS), frame
+        study.name,
+        (*_keys(study), REPLICATE, N_TRIALS, *outcomes, FLAGS),
+        frame,
+        list(derived_fields(spec)),
     )
     refuse_clashes(columns)
     frame = frame[[column.name for column in columns]]

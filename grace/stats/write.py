@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from grace.errors import GraceError
-from grace.stats.models import MixedModel, suggested
+from grace.stats.models import MixedModel, obstacles, suggested
+from grace.stats.own import without_a_model
 from grace.stats.r_script import r_script
 from grace.stats.rows import Rows
 from grace.tables.write import codebook, write_json, write_text, writing
@@ -47,6 +48,7 @@ def formulas(rows: Rows, models: Sequence[MixedModel]) -> dict[str, Any]:
     return {
         "title": rows.title,
         "caution": CAUTION,
+        "without_a_model": list(without_a_model(rows)),
         "models": [
             {
                 "name": model.name,
@@ -55,6 +57,7 @@ def formulas(rows: Rows, models: Sequence[MixedModel]) -> dict[str, Any]:
                 "rows": {name: list(values) for name, values in model.where.items()},
                 "why_these_rows": model.why_where,
                 "categorical": list(model.categorical),
+                "cannot_be_fitted": list(obstacles(model, rows.frame)),
                 **model.calls(len(rows.models)),
                 "contrasts": [
                     {"name": c.name, "high": dict(c.high), "low": dict(c.low)}

@@ -95,22 +95,26 @@ def _question_columns(
 
 
 def _marginal_columns(name: str, question: QuestionSpec, marginal: MarginalSpec) -> list[Computed]:
+    """Sums over named groups of options, of every variant of the question."""
     names = [spec.option(forms=True).name for spec in question.options]
     found = []
-    for group, members in marginal.groups.items():
-        index = [names.index(member) for member in members]
-        found.append(
-            Computed(
-                Column(
-                    marginal.column.format(group=group),
-                    f"probability of {', '.join(members)} together",
-                    "probability",
-                    "0–1",
-                    f"question {name}, marginal",
-                ),
-                lambda block, index=index: block.probs[name, 0][:, index].sum(axis=1),  # type: ignore[misc]
+    for i, over in enumerate(question.variants()):
+        slot: Slot = (name, i)
+        variant = "".join(f", {key} {value}" for key, value in over.items())
+        for group, members in marginal.groups.items():
+            index = [names.index(member) for member in members]
+            found.append(
+                Computed(
+                    Column(
+                        marginal.column.format(group=group, **over),
+                        f"probability of {', '.join(members)} together{variant}",
+                        "probability",
+                        "0–1",
+                        f"question {name}{variant}, marginal",
+                    ),
+                    lambda block, slot=slot, index=index: block.probs[slot][:, index].sum(axis=1),  # type: ignore[misc]
+                )
             )
-        )
     return found
 
 
