@@ -34,12 +34,16 @@ SPECIAL = 3  # llama.cpp's token type "control"
 def write_model(source: Path, folder: Path) -> None:
     """Write float32 weights, settings and tokeniser of the GGUF file `source` into `folder`."""
     from gguf import GGUFReader
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     reader = GGUFReader(source)
     said = {name: field.contents() for name, field in reader.fields.items()}
     weights = folder / "model.safetensors"
-    save_file(_weights(reader, said), weights, metadata={"format": "pt"})
+    try:
+        save_file(_weights(reader, said), weights, metadata={"format": "pt"})
+    except SafetensorError as error:  # which a full disk is to it
+        raise OSError(str(error)) from error
     weights.chmod(0o644)  # a cache may be shared; the folder keeps out whom it should
     pieces = said["tokenizer.ggml.tokens"]
     texts = {
