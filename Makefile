@@ -73,7 +73,7 @@ lint: tools
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m deptry grace benchmarks notebooks
-	$(BIN)/python -m deptry tests --known-first-party grace --known-first-party benchmarks --ignore DEP002,DEP004
+	$(BIN)/python -m deptry tests --ignore DEP002,DEP004
 
 types: tools
 	$(BIN)/python -m mypy
@@ -94,5 +94,5 @@ update:
 
 clean:
 	rm -rf .venv .venv-vllm .venv-bench .venv-update dist build
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis notebooks/compared
 	find . -name __pycache__ -prune -exec rm -rf {} +
