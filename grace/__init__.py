@@ -7,6 +7,7 @@
     run.trials, run.responses, run.matrices, run.manifest
     grace.compare_runs(run)["r"]["value"]
     grace.rsa.listener("one", 2)
+    grace.figures.bets(grace.figures.view(run))
 
 The names load when first used, so that importing the package is quick.
 """
@@ -20,7 +21,7 @@ from grace.missing import look_for_core
 from grace.version import __version__
 
 if TYPE_CHECKING:
-    from grace import rsa
+    from grace import figures, rsa
     from grace.compare import compare_runs
     from grace.errors import GraceError
     from grace.results import Run, load
@@ -38,13 +39,14 @@ _WHERE = {
 }
 
 #: Parts of Grace that are used by their own name: grace.rsa.listener("one", 2).
-_MODULES = ("rsa",)
+_MODULES = ("figures", "rsa")
 
 __all__ = [
     "GraceError",
     "Run",
     "__version__",
     "compare_runs",
+    "figures",
     "load",
     "rsa",
     "run_study",
@@ -58,3 +60,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"grace.{name}")
     raise AttributeError(f"module 'grace' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

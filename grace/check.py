@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grace.command import BAD_INPUT, OK, main
+from grace.manual.commands import CHECK
 
 #: Marks that can be told apart without colour.
 MARKS = {"green": "✓", "amber": "!", "red": "✗"}
@@ -60,4 +61,4 @@ def show(findings: Sequence[Any], console: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(job)
+    main(job, CHECK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,30 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from grace.command import OK, plain_main
 from grace.errors import ConfigError
+from grace.kinds import found
+from grace.manual.commands import COMPARE
+from grace.resources import expand
 from grace.words import read_words
 
 if TYPE_CHECKING:
     from grace.comparison.comparing import Comparison
     from grace.results import Run
-
-KEYS = ("study", "results", "output", "human", "seed", "bootstrap", "floor")
-DESCRIPTION = """\
-Compare runs, or anybody's table of results, with what people did: distances, correlation,
-likelihood, each with an interval and beside how well people agree with each other.
-"""
-SETTINGS = """\
-settings (key=value):
-  study=1|2         the study of results=FILE, where its columns do not say
-  results=FILE.csv  a table: goal, state, utterance and count or prob (study 2), or word,
-                    access and p_0 to p_3 (study 1); item, participant and model if there are
-  output=DIR        where comparison.json and comparison.csv go (each run's own folder)
-  human=PATH        people's participant-level file instead of the figures that come with Grace
-  bootstrap=2000    draws of the bootstrap
-  seed=0            of the bootstrap and of the split halves
-  floor=1e-6        the least a probability counts as in the log-likelihood (study 2)
-
-docs/compare.md says what each number means.
-"""
 
 
 @dataclass(frozen=True)
@@ -53,14 +38,7 @@ class Asked:
 
 def compare_command(words: Sequence[str]) -> int:
     """Compare, print and write; returns the exit code."""
-    folders, settings = read_words(
-        words,
-        KEYS,
-        prog="python -m grace.compare",
-        description=DESCRIPTION,
-        epilog=SETTINGS,
-        runs_needed=False,
-    )
+    folders, settings = read_words(words, COMPARE, runs=0)
     asked = check(folders, settings)
     if asked.results is not None and asked.output is None:
         raise ConfigError(f"results={asked.results} needs a folder to write to: output=DIR")
@@ -101,11 +79,19 @@ def compare_runs(
     writing where there is no `output`.
     """
     from grace.comparison.write import together
+    from grace.results import run_folder
 
     given = {"study": study, "results": results, "output": output, "human": human}
-    settings = {name: str(value) for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if not (value is None or isinstance(value, (str, os.PathLike)) or name == "study"):
+            raise ConfigError(f"{name}: {found(value)}, expected a path")
+    settings = {
+        name: str(value) if name == "study" else expand(str(value))
+        for name, value in given.items()
+        if value is not None
+    }
     settings |= {"seed": str(seed), "bootstrap": str(bootstrap), "floor": str(floor)}
-    folders = [Path(run) if isinstance(run, (str, Path)) else run.path for run in runs]
+    folders = [run_folder(run) for run in runs]
     asked = check(folders, settings)
     comparisons = compare_all(asked)
     write_all(comparisons, asked)
@@ -162,7 +148,7 @@ def check(folders: Sequence[Path], settings: Mapping[str, str]) -> Asked:
     named = ("results", "output", "human")
     paths = {name: Path(settings[name]) for name in named if name in settings}
     for name in ("results", "human"):
-        if name in paths and not paths[name].exists():
+        if name in paths and not os.path.exists(paths[name]):  # noqa: PTH110  (of a long name)
             raise ConfigError(f"{name}={paths[name]}: no such file")
     if "output" in paths and paths["output"].exists() and not paths["output"].is_dir():
         raise ConfigError(f"output={paths['output']}: is a file, expected a folder")

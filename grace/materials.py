@@ -1,18 +1,18 @@
 """Build the stimuli that come with Grace from readable material files.
 
     python -m grace.materials            data/materials/study?.yaml -> data/study?.csv
-    python -m grace.materials --check    do the CSV files agree with the materials?
+    python -m grace.materials check=true do the CSV files agree with the materials?
 
 What a material file may say is in grace.stories, who sees what in grace.counterbalance.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from grace.command import OK, Parser, plain_main
+from grace.command import OK, plain_main
 from grace.errors import ConfigError
+from grace.manual.commands import MATERIALS
 from grace.resources import shipped
 from grace.stories import STUDIES, Materials
+from grace.words import read_words, switch, whole
 
 
 def read(path: Path, kind: type[Materials]) -> Materials:
@@ -70,23 +72,49 @@ def balance(materials: Materials, participants: int, seed: int) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What to build, and where."""
+
+    studies: tuple[str, ...]
+    output: Path
+    materials: Path
+    check: bool
+    participants: int | None
+    seed: int | None
+
+
 def build_stimuli(words: Sequence[str]) -> int:
     """Write or compare the CSV files of the studies; returns the exit code."""
-    options = _parser().parse_args(words)
-    for study in STUDIES if options.study == "all" else [options.study]:
-        print(_make(study, options))
+    wanted = read_wanted(words)
+    for study in wanted.studies:
+        print(_make(study, wanted))
     return OK
 
 
-def _make(study: str, options: argparse.Namespace) -> str:
+def read_wanted(words: Sequence[str]) -> Wanted:
+    """The words as they are needed; ConfigError says which is wrong."""
+    others, settings = read_words(words, MATERIALS, runs=0)
+    if others:
+        raise ConfigError(f"{others[0]}: expected setting=value ({MATERIALS.program} --help)")
+    study = settings.get("study", "all")
+    if study not in (*STUDIES, "all"):
+        raise ConfigError(f"study={study}: expected one of {', '.join(STUDIES)}, all")
+    return Wanted(
+        studies=tuple(STUDIES) if study == "all" else (study,),
+        output=Path(settings.get("output", "data")),
+        materials=Path(settings.get("materials", shipped("data") / "materials")),
+        check=switch(settings, "check"),
+        participants=whole(settings, "participants", 1, 1_000_000),
+        seed=whole(settings, "seed", 0, 2**63 - 1),
+    )
+
+
+def _make(study: str, options: Wanted) -> str:
     """Write one study's CSV, or compare it, and say what came of it."""
     materials = read(options.materials / f"study{study}.yaml", STUDIES[study])
     seed = materials.seed if options.seed is None else options.seed
-    participants = options.participants
-    if participants is None:
-        participants = materials.participants
-    if participants < 1:
-        raise ConfigError(f"--participants: found {participants}, expected at least 1")
+    participants = options.participants or materials.participants
     path = options.output / f"study{study}.csv"
     content = build(materials, participants, seed)
     if options.check:
@@ -138,36 +166,6 @@ def _first_problem(error: ValidationError, content: Any) -> str:
     whole = isinstance(problem["input"], dict | list | tuple)
     found = "" if whole else f"found {problem['input']!r}, "
     return f"{place}: {found}{message}"
-
-
-def _parser() -> Parser:
-    own = shipped("data") / "materials"
-    parser = Parser(prog="python -m grace.materials", description="Build the stimuli files.")
-    add = parser.add_argument
-    add("--study", choices=[*STUDIES, "all"], default="all", help="which to build (all)")
-    add(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        default=Path("data"),
-        help="folder of the CSV files (data)",
-    )
-    add(
-        "--materials",
-        type=Path,
-        metavar="DIR",
-        default=own,
-        help="folder of study?.yaml (Grace's own)",
-    )
-    add("--check", action="store_true", help="compare with the CSV files, write nothing")
-    add(
-        "--participants",
-        type=int,
-        metavar="N",
-        help="number of lists (as the material file says)",
-    )
-    add("--seed", type=int, metavar="N", help="of dealing and order (as the material file says)")
-    return parser
 
 
 if __name__ == "__main__":

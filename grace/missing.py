@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-from grace.errors import ConfigError
+from grace.errors import ConfigError, GraceError
 
 NAME = "grace-psycholinguistics"
 #: Imported by every run, as `dependencies` in pyproject.toml has them.
@@ -103,3 +103,8 @@ def _absent(name: str) -> bool:
         return find_spec(name) is None
     except ModuleNotFoundError:  # the package around it
         return True
+
+
+def in_words(error: GraceError | ImportError) -> GraceError:
+    """What the user can mend, a library to install among it."""
+    return not_installed(error) if isinstance(error, ImportError) else error

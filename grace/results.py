@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from grace.errors import GraceError
+from grace.errors import ConfigError, GraceError
+from grace.kinds import found
+from grace.resources import expand
+from grace.visible import one_line
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,25 @@ class Run:
         return np.stack([self.trials[row].to_numpy(dtype=np.float64) for row in names], axis=1)
 
 
-def load(path: str | Path) -> Run:
+def load(path: str | Path | Run) -> Run:
     """The run in a folder, e.g. "outputs/1/2/smollm2-135m"; GraceError if there is none."""
-    folder = Path(path)
+    folder = run_folder(path)
     for name in ("manifest.json", "trials.parquet", "responses.parquet"):
-        if not (folder / name).is_file():
-            raise GraceError(f"{folder}: no {name}; expected the folder of a run")
+        if not os.path.isfile(folder / name):  # noqa: PTH113  (Path's fails on a long name)
+            raise GraceError(
+                f"{one_line(str(folder), 200)}: no {name}; expected the folder of a run"
+            )
     return Run(folder)
+
+
+def run_folder(run: Any, name: str = "run") -> Path:
+    """The folder of a run that is given as such, or as a path; a ConfigError for what is none."""
+    if isinstance(run, Run):
+        return run.path
+    if (
+        isinstance(run, (str, os.PathLike))
+        and isinstance(os.fspath(run), str)
+        and "\0" not in str(run)
+    ):
+        return Path(expand(os.fspath(run)))
+    raise ConfigError(f"{name}: {found(run)}, expected the folder of a run")

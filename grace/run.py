@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from grace.clock import Clock
 from grace.command import main
+from grace.errors import GraceError
+from grace.manual.commands import RUN
 
 
 def job(config: dict[str, Any]) -> int:
@@ -23,5 +28,24 @@ def job(config: dict[str, Any]) -> int:
     return asyncio.run(run(read_settings(config), Console(emoji=False), interrupt, clock)).code
 
 
+def report_over_all(configs: Sequence[dict[str, Any]]) -> str | None:
+    """One report over the runs of a sweep, where two or more have one of their own."""
+    from grace.report import NAME
+    from grace.report.write import report_folders
+    from grace.settings import read_settings
+
+    finished = [read_settings(config) for config in configs]
+    folders = dict.fromkeys(
+        one.folder for one in finished if one.report and not one.dry_run and not one.shard
+    )
+    if len(folders) < 2:
+        return None
+    place = Path(os.path.commonpath(list(folders))) / NAME
+    try:
+        return f"One report over all: {report_folders(list(folders), place)}"
+    except GraceError as error:
+        return f"No report over all: {error}"
+
+
 if __name__ == "__main__":
-    main(job)
+    main(job, RUN, together=report_over_all)

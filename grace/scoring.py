@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence, Set
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,10 @@ from grace import scores
 from grace.command import INTERRUPTED, compose
 from grace.engines.make import make_engine
 from grace.errors import ConfigError
+from grace.expected import shown
+from grace.kinds import found
+from grace.overrides import quoted
+from grace.resources import expand
 from grace.results import Run, load
 from grace.settings import Settings, read_settings
 from grace.types import (
@@ -28,6 +33,7 @@ from grace.types import (
     Query,
     mass,
 )
+from grace.visible import writable
 
 T = TypeVar("T")
 Conversation = str | Sequence[Mapping[str, str]]
@@ -36,11 +42,11 @@ _engines: dict[tuple[str, ...], Engine] = {}
 
 
 def score(
-    model: str,
-    prompts: Sequence[Conversation],
-    options: Sequence[str],
+    model: str | os.PathLike[str],
+    prompts: Iterable[Conversation],
+    options: Iterable[str],
     forms: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Iterable[str] = (),
 ) -> pd.DataFrame:
     """The exact probability of every option after every prompt.
 
@@ -56,15 +62,20 @@ def score(
     had is NaN and `flags` says why. Masses: see
     docs/scores.md.
     """
-    if isinstance(prompts, str):
-        raise ConfigError("prompts: found one string, expected a list of prompts")
-    if not options or len(set(options)) < len(options):
-        raise ConfigError(f"options {list(options)!r}: expected at least one, each once")
-    if not all(options):
+    asked = [
+        conversation(prompt, f"prompts, number {n}") for n, prompt in _each("prompts", prompts)
+    ]
+    texts = [_text(f"options, number {n}", option) for n, option in _each("options", options)]
+    if not texts or len(set(texts)) < len(texts):
+        raise ConfigError(f"options {texts!r}: expected at least one, each once")
+    if not all(texts):
         raise ConfigError("options: an empty option has no probability; expected some text")
-    choices = tuple(Option(text, text, surface_forms(text) if forms else ()) for text in options)
-    queries = [Query(conversation(prompt), choices) for prompt in prompts]
-    answers = run_sync(_score(_settings(model, overrides), queries))
+    if not isinstance(forms, (bool, np.bool_)):
+        raise ConfigError(f"forms: {found(forms)}, expected True or False")
+    words = [word for _, word in _each("overrides", overrides)]
+    choices = tuple(Option(text, text, surface_forms(text) if forms else ()) for text in texts)
+    queries = [Query(messages, choices) for messages in asked]
+    answers = run_sync(_score(_settings(model, words), queries)) if queries else []
     rows = [
         row for query, answer in zip(queries, answers, strict=True) for row in _rows(query, answer)
     ]
@@ -72,23 +83,55 @@ def score(
     return pd.DataFrame(rows, columns=list(names))
 
 
-def run_study(*overrides: str) -> Run:
+def run_study(*overrides: str, **settings: Any) -> Run:
     """Run a study as the command does, with the same words: "study=1", "pilot=10".
 
-    Raises GraceError where the command would exit with 1, and KeyboardInterrupt where it
-    was interrupted. Failed queries are missing values; the manifest counts them.
+    Settings without a dot in their name may be given as arguments too: pilot=10. Raises
+    GraceError where the command would exit with 1, and KeyboardInterrupt where it was
+    interrupted. Failed queries are missing values; the manifest counts them.
     """
     from rich.console import Console
 
     from grace.runner import run
 
-    settings = read_settings(compose(overrides))
-    outcome = run_sync(run(settings, Console(emoji=False)))
+    words = [*overrides, *(f"{name}={_word(name, value)}" for name, value in settings.items())]
+    checked = read_settings(compose(words))
+    outcome = run_sync(run(checked, Console(emoji=False)))
     if outcome.code == INTERRUPTED:
         raise KeyboardInterrupt
-    if settings.dry_run:
+    if checked.dry_run:
         raise ConfigError("dry_run=true leaves no results; use the command for a dry run")
     return load(outcome.folder)
+
+
+def _word(name: str, value: Any) -> str:
+    """A setting's value as it is written on the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value)).lower()
+    if isinstance(value, (str, os.PathLike, Integral, Real)):
+        return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    raise ConfigError(f"{name}: {found(value)}, expected text or a number")
+
+
+def _each(name: str, values: Any) -> Iterator[tuple[int, Any]]:
+    """The members of a list, array, column or generator, numbered from 1."""
+    if isinstance(values, str):
+        raise ConfigError(f"{name}: found one string, expected a list of {name}")
+    unordered = isinstance(values, (bytes, Mapping, Set, pd.DataFrame))
+    if unordered or not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
+        raise ConfigError(f"{name}: {found(values)}, expected a list of {name}")
+    yield from enumerate(values, 1)
+
+
+def _text(place: str, value: Any) -> str:
+    if not isinstance(value, str):
+        quoted = f'; write "{value}"' if isinstance(value, Integral) else ""
+        raise ConfigError(f"{place}: {found(value)}, expected text{quoted}")
+    if writable(value) != value:
+        raise ConfigError(f"{place}: {found(value)}, expected text in UTF-8")
+    return str(value)
 
 
 def surface_forms(text: str) -> tuple[str, ...]:
@@ -97,27 +140,41 @@ def surface_forms(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*cases, *(f" {case}" for case in cases))))
 
 
-def conversation(prompt: Conversation) -> tuple[Message, ...]:
+def conversation(prompt: Conversation, place: str = "prompt") -> tuple[Message, ...]:
     """A prompt as messages; ConfigError for what is neither text nor messages."""
     if isinstance(prompt, str):
-        return (Message("user", prompt),)
+        return (Message("user", _text(place, prompt)),)
+    if isinstance(prompt, Mapping):
+        raise ConfigError(
+            f"{place}: found one message, expected a list of messages or text "
+            "(of one conversation: [[…]])"
+        )
+    if not isinstance(prompt, (list, tuple)):
+        raise ConfigError(f"{place}: {found(prompt)}, expected text or a list of messages")
+    if not prompt:
+        raise ConfigError(f"{place}: found no message, expected one or more")
     messages = []
     for turn in prompt:
-        role, content = turn.get("role"), turn.get("content")
+        role, content = (
+            (turn.get("role"), turn.get("content")) if isinstance(turn, Mapping) else (None, None)
+        )
         if role not in ("system", "user", "assistant") or not isinstance(content, str):
             raise ConfigError(
-                f"message {dict(turn)!r}: expected a role (system, user, assistant) and content"
+                f"{place}: message {shown(turn)}: expected a role (system, user, assistant) and "
+                "content"
             )
-        messages.append(Message(role, content))  # type: ignore[arg-type]
+        messages.append(Message(role, _text(place, content)))
     return tuple(messages)
 
 
-def _settings(model: str, overrides: Sequence[str]) -> Settings:
-    if Path(model).expanduser().is_dir():
-        folder = str(Path(model).expanduser().resolve())
-        quoted = "'" + folder.replace("'", "\\'") + "'"
-        return read_settings(compose([f"model.path={quoted}", *overrides]))
-    return read_settings(compose([f"model={model}", *overrides]))
+def _settings(model: str | os.PathLike[str], overrides: Sequence[str]) -> Settings:
+    if not isinstance(model, (str, os.PathLike)) or isinstance(os.fspath(model), bytes):
+        raise ConfigError(f"model: {found(model)}, expected a name or the folder of a model")
+    name = os.fspath(model)
+    if os.path.isdir(expand(name)):  # noqa: PTH112  (Path's fails on a long name)
+        folder = os.path.realpath(expand(name))
+        return read_settings(compose([f"model.path={quoted(folder)}", *overrides]))
+    return read_settings(compose([f"model={name}", *overrides]))
 
 
 async def _score(settings: Settings, queries: Sequence[Query]) -> list[Answer]:
@@ -130,12 +187,12 @@ async def _score(settings: Settings, queries: Sequence[Query]) -> list[Answer]:
             _engines[key] = engine
     prepared = await engine.prepare(queries)
     distinct = {p.key: p for p in prepared if isinstance(p, Prompt)}
-    found: dict[str, Answer] = {}
+    known: dict[str, Answer] = {}
     async for answered in engine.answer(engine.batches(list(distinct.values()))):
-        found |= {prompt.key: answer for prompt, answer in answered}
+        known |= {prompt.key: answer for prompt, answer in answered}
     if key not in _engines:
         await engine.close()
-    return [p if isinstance(p, Failure) else found[p.key] for p in prepared]
+    return [p if isinstance(p, Failure) else known[p.key] for p in prepared]
 
 
 def _rows(query: Query, answer: Answer) -> list[tuple[Any, ...]]:

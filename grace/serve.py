@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grace.command import BAD_INPUT, OK, main
+from grace.manual.commands import SERVE
 
 
 def job(config: dict[str, Any]) -> int:
@@ -48,4 +49,4 @@ async def _serve(launch: Any, within: float, console: Any) -> int:
 
 
 if __name__ == "__main__":
-    main(job, "serving")
+    main(job, SERVE, "serving")

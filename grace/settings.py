@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from grace.errors import ConfigError
+from grace.expected import NAME_PATTERN, describe, shown
+from grace.manual.settings import NAMES
 from grace.no_code import refuse_code
+from grace.resources import expand
 from grace.study import StudySpec
+from grace.visible import writable
 
 #: The name of the model that comes with Grace.
 BUNDLED = "smollm2-135m"
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+#: The largest number of tokens, texts or rows that is taken for meant.
+MOST = 10**12
+
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(expand)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class Strict(BaseModel):
     """A frozen settings group that refuses what it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class ExpSettings(Strict):
@@ -43,14 +64,14 @@ class ExpSettings(Strict):
 class ModelSettings(Strict):
     """A model: where it is, how it is spoken to, what it needs."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Name
     id: str = ""
-    path: str | None = None
+    path: PathText | None = None
     bundled: bool = False
     revision: str | None = None
     chat: bool | None = None
     dtype: DtypeName = "auto"
-    max_length: int | None = Field(default=None, ge=1)
+    max_length: int | None = Field(default=None, ge=1, le=MOST)
     chat_template_kwargs: dict[str, Any] = {}
     licence: str = ""
     gated: bool = False
@@ -65,8 +86,10 @@ class ModelSettings(Strict):
         """A folder given in the bundled model's place is another model, with its own name."""
         if not (isinstance(value, dict) and value.get("path") and value.get("bundled")):
             return value
-        folder = Path(str(value["path"])).expanduser()
-        own = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")
+        folder = Path(expand(str(value["path"])))
+        own = re.sub(
+            r"[^A-Za-z0-9._-]+", "-", os.path.realpath(folder).rpartition(os.sep)[2]
+        ).strip("-._")
         kept = {key: value[key] for key in ("chat", "max_length") if value.get(key) is not None}
         name = own if value.get("name") == BUNDLED else value.get("name")
         return {"name": name or "model", "id": str(folder), "path": str(folder)} | kept
@@ -78,9 +101,9 @@ class LocalSettings(Strict):
     kind: Literal["local"]
     device: str = "auto"
     dtype: DtypeName = "auto"
-    max_batch_tokens: int | None = Field(default=None, ge=1)
-    max_batch_texts: int | None = Field(default=None, ge=1)
-    threads: int | None = Field(default=None, ge=1)
+    max_batch_tokens: int | None = Field(default=None, ge=1, le=MOST)
+    max_batch_texts: int | None = Field(default=None, ge=1, le=MOST)
+    threads: int | None = Field(default=None, ge=1, le=4096)
 
 
 class VllmSettings(Strict):
@@ -114,9 +137,9 @@ class ServeSettings(Strict):
     args: dict[str, Any] = {}
     cpu_args: dict[str, Any] = {}
     cpu_cache_gib: float = Field(default=2, gt=0)
-    python: str | None = None
+    python: PathText | None = None
     ready_within: float = Field(default=3600, gt=0)
-    log: str | None = None
+    log: PathText | None = None
 
     @field_validator("args", "cpu_args")
     @classmethod
@@ -137,17 +160,17 @@ class Settings(Strict):
     model: ModelSettings
     engine: Annotated[LocalSettings | VllmSettings, Field(discriminator="kind")]
     serve: ServeSettings = ServeSettings()
-    data: str | None = None
-    output: str = "outputs"
-    store: str | None = None
-    tag: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    pilot: int | None = Field(default=None, ge=1)
+    data: PathText | None = None
+    output: PathText = "outputs"
+    store: PathText | None = None
+    tag: Name | None = None
+    pilot: int | None = Field(default=None, ge=1, le=MOST)
     seed: int = Field(default=0, ge=0, lt=2**63)
     dry_run: bool = False
     overwrite: bool = False
     report: bool = True
     profile: bool = False
-    max_failures: int = Field(default=100, ge=1)
+    max_failures: int = Field(default=100, ge=1, le=MOST)
     shard: str | None = None
 
     @field_validator("shard")
@@ -180,24 +203,19 @@ class Settings(Strict):
 def read_settings(config: Mapping[str, Any]) -> Settings:
     """Validate a composed configuration; a ConfigError lists each setting that is wrong."""
     refuse_code(config)
+    refuse_unwritable(config)
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
-        raise ConfigError(describe(error)) from error
+        raise ConfigError(describe(error, known=NAMES)) from error
 
 
-def describe(error: ValidationError, where: str = "") -> str:
-    """A validation error as one line a setting: its name, the value found, what is wrong."""
-    lines = []
-    for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"] if part not in ("local", "vllm"))
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{where}{name}: no such setting")
-        elif problem["type"] == "missing":
-            lines.append(f"{where}{name}: missing")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            shown = repr(problem["input"])
-            shown = shown if len(shown) <= 80 else f"{shown[:79]}…"
-            lines.append(f"{where}{name}={shown}: {message[:1].lower()}{message[1:]}")
-    return "; ".join(lines)
+def refuse_unwritable(value: Any, where: str = "") -> None:
+    """Refuse text that no file can hold: halves of surrogate pairs, NUL."""
+    if isinstance(value, str) and ("\0" in value or writable(value) != value):
+        raise ConfigError(f"{where}={shown(value)}: expected text in UTF-8, without NUL")
+    items = value.items() if isinstance(value, Mapping) else ()
+    if isinstance(value, (list, tuple)):
+        items = enumerate(value)  # type: ignore[assignment]
+    for key, inner in items:
+        refuse_unwritable(inner, f"{where}.{key}" if where else str(key))

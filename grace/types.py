@@ -10,6 +10,9 @@ no stage reaches back.
 
 from __future__ import annotations
 
+if __name__ == "types":  # a file beside this one was run as a script: it stands in Python's place
+    raise SystemExit("error: Grace's commands are started as modules: python -m grace.run")
+
 import hashlib
 import json
 import math

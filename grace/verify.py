@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grace.command import BAD_INPUT, OK, Parser, plain_main
+from grace.command import BAD_INPUT, OK, plain_main
+from grace.manual.commands import VERIFY
+from grace.words import one_run, whole
 
 if TYPE_CHECKING:
     from grace.recall import Recalled
@@ -41,23 +43,17 @@ class Finding:
 
 def verify(words: Sequence[str]) -> int:
     """Look at everything, say what was found; 0 if the run is reproducible, else 1."""
+    folder, settings = one_run(words, VERIFY)
+    seed = whole(settings, "seed", 0, 2**63 - 1) or 0
     from grace.reopen import changed_inputs, reopen
     from grace.scoring import run_sync
 
-    parser = Parser(
-        prog="python -m grace.verify",
-        description="Check a run: hashes, every number of the tables, and a sample of its "
-        "queries asked again.",
-    )
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample (0)")
-    chosen = parser.parse_args(words)
-    run = reopen(chosen.run)
+    run = reopen(folder)
     changed = changed_inputs(run)
     told = ", ".join(changed) or f"stimuli and {len(run.job.template_hashes)} templates"
     findings = [_tell(Finding("hashes", not changed, told))]
     if not changed:
-        findings += run_sync(_check(run, chosen.seed))
+        findings += run_sync(_check(run, seed))
     wrong = [finding.what for finding in findings if not finding.good]
     if wrong:
         print(f"\n{run.folder} is not reproducible here, by: {', '.join(wrong)}.")

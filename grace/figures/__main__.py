@@ -6,34 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grace.command import OK, plain_main
-from grace.errors import ConfigError
+from grace.manual.commands import FIGURES
 from grace.words import read_words, shared_folder
-
-DESCRIPTION = """\
-Draw the figures of runs into RUN/figures, as .svg, .pdf and .png. Of several runs of one study
-also models-STUDY, which shows them side by side, smallest model first.
-"""
-SETTINGS = """\
-settings (name=value):
-  output=DIR    write there instead, each run's into a folder with its name
-  style=FILE    a matplotlib style file (.mplstyle), or the name of one of matplotlib's styles
-
-docs/report.md shows the figures.
-"""
 
 
 def figures(words: Sequence[str]) -> int:
     """Draw and write; returns the exit code."""
-    runs, settings = read_words(
-        words,
-        ("output", "style"),
-        prog="python -m grace.figures",
-        description=DESCRIPTION,
-        epilog=SETTINGS,
-    )
-    for name, value in settings.items():
-        if not value:
-            raise ConfigError(f"{name}=: expected a value")
+    runs, settings = read_words(words, FIGURES)
     output = Path(settings["output"]) if "output" in settings else None
     for path in write_all(runs, output, settings.get("style")):
         print(path, flush=True)

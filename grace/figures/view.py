@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grace.differences import manifest_of
 from grace.errors import GraceError
 from grace.questions import experiment
-from grace.results import Run, load
+from grace.results import Run, load, run_folder
 from grace.settings import Settings, read_settings
 from grace.study import ExperimentSpec
 from grace.tables.cells import Cells, CellTable, cell_tables, design_cells
@@ -156,7 +156,7 @@ def view(run: View | Run | str | Path) -> View:
     """The run in a folder; GraceError where there is none, or it was never finished."""
     if isinstance(run, View):
         return run
-    folder = run.path if isinstance(run, Run) else Path(run)
+    folder = run_folder(run)
     manifest = manifest_of(folder)
     settings = read_settings(manifest["settings"])
     lean = LeanRun(load(folder).path, settings.study.named_columns)

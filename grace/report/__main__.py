@@ -7,32 +7,14 @@ from pathlib import Path
 
 from grace.command import OK, plain_main
 from grace.errors import ConfigError
+from grace.manual.commands import REPORT
 from grace.report import NAME
 from grace.words import read_words, shared_folder
-
-DESCRIPTION = """\
-Write report.html: what was asked, how sure the answers are, what came out, how near it is to
-people and the RSA model, what to doubt, every trial to look up, how to cite and reproduce. One
-file that needs nothing else. Of several runs one page, into the folder they are in.
-"""
-SETTINGS = """\
-settings (name=value):
-  output=FILE   write it there instead (a name that ends in .html)
-  style=FILE    a matplotlib style file (.mplstyle) for the figures
-
-docs/report.md says what is in it.
-"""
 
 
 def report(words: Sequence[str]) -> int:
     """Write the page and say where it is; returns the exit code."""
-    runs, settings = read_words(
-        words,
-        ("output", "style"),
-        prog="python -m grace.report",
-        description=DESCRIPTION,
-        epilog=SETTINGS,
-    )
+    runs, settings = read_words(words, REPORT)
     if "output" in settings and not settings["output"].endswith(".html"):
         raise ConfigError(f"output={settings['output']}: expected a name that ends in .html")
     from grace.report.write import report_folders

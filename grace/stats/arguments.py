@@ -9,26 +9,10 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from grace.errors import ConfigError
-from grace.settings import Strict, describe
+from grace.expected import describe
+from grace.manual.commands import STATS
+from grace.settings import Strict
 from grace.words import read_words, shared_folder
-
-DESCRIPTION = """\
-Write runs of one study and experiment as data for mixed models in R (lme4, brms): stats.csv,
-stats.parquet, a codebook, suggested formulas and a script. With fit=true the same models are
-fitted here with bambi (pip install 'grace-psycholinguistics[stats]').
-"""
-SETTINGS = """\
-settings (name=value):
-  output=DIR          where the files go (the run's folder; of several runs the folder they are in)
-  fit=true            fit the models too, and say what came out: stats_fit.json
-  draws=1000          draws kept of each chain
-  tune=1000           steps of each chain before them
-  chains=4            chains; R-hat needs at least 2
-  seed=0              of the sampler: the same seed gives the same draws
-  target_accept=0.95  nearer 1: smaller steps, for a fit with divergences
-
-docs/r.md says what the columns and models are.
-"""
 
 
 class Sampler(Strict):
@@ -52,13 +36,7 @@ class Arguments(Strict):
 
 def read_arguments(words: Sequence[str]) -> Arguments:
     """Sort words into folders and settings; ConfigError says which is wrong."""
-    runs, settings = read_words(
-        words,
-        ("output", "fit", *Sampler.model_fields),
-        prog="python -m grace.stats",
-        description=DESCRIPTION,
-        epilog=SETTINGS,
-    )
+    runs, settings = read_words(words, STATS)
     sampler = {name: settings[name] for name in Sampler.model_fields if name in settings}
     try:
         return Arguments.model_validate(

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from grace.command import OK, Parser, plain_main
+from grace.command import OK, plain_main
+from grace.manual.commands import TABLES
+from grace.words import one_run
 
 
 def rebuild(words: Sequence[str]) -> int:
     """Write tables and codebook of what the store holds; returns the exit code."""
+    folder, _ = one_run(words, TABLES)
     from grace.lock import RunLock
     from grace.record import count, write_tables
     from grace.reopen import recall_plan, reopen
     from grace.store import Store
     from grace.tables.write import write_json
 
-    parser = Parser(
-        prog="python -m grace.tables",
-        description="Write a run's tables again from its answer store; no model is loaded.",
-    )
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
-    run = reopen(parser.parse_args(words).run)
+    run = reopen(folder)
     plan = recall_plan(run)
     with RunLock(run.folder), Store.open(run.store, read_only=True) as store:
         rows = write_tables(run.folder, run.job, plan.sheet, plan.info, store)
