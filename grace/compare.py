@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from grace.command import OK, plain_main
 from grace.errors import ConfigError
-from grace.kinds import found
+from grace.kinds import found, strict
 from grace.manual.commands import COMPARE
 from grace.resources import expand
 from grace.words import read_words
@@ -60,6 +60,7 @@ def compare_command(words: Sequence[str]) -> int:
     return OK
 
 
+@strict
 def compare_runs(
     *runs: str | Path | Run,
     results: str | Path | None = None,

@@ -7,7 +7,7 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
@@ -26,7 +26,7 @@ _SAID: dict[Any, str] = {
 }
 
 
-def checked(function: Callable[P, R]) -> Callable[P, R]:
+def strict(function: Callable[P, R]) -> Callable[P, R]:
     """A public function whose arguments are held to the kinds it names.
 
     A ConfigError names the argument, what was found and what was expected. What a function says
@@ -88,7 +88,7 @@ def _fits(value: Any, kind: Any) -> bool:  # noqa: PLR0911  (one for each sort o
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))
     if origin is Literal:
-        return isinstance(value, str) or value in get_args(kind)
+        return isinstance(value, str) or (_is_short(value) and value in get_args(kind))
     if kind in (int, float):  # NumPy's numbers too
         number = Integral if kind is int else Real
         return isinstance(value, number) and not isinstance(value, bool)
@@ -99,8 +99,10 @@ def _fits(value: Any, kind: Any) -> bool:  # noqa: PLR0911  (one for each sort o
         return True
     if issubclass(plain, Mapping):
         return isinstance(value, Mapping)
-    if plain is not str and issubclass(plain, Iterable) and not issubclass(plain, os.PathLike):
-        return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    if plain is Sequence:
+        members = get_args(kind)[0] if get_args(kind) else Any
+        listed = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        return listed and all(_fits(member, members) for member in value)
     return isinstance(value, plain)
 
 
@@ -119,8 +121,13 @@ def _said(kind: Any) -> str:  # noqa: PLR0911  (one for each sort of kind)
         return "a mapping"
     if isinstance(plain, type) and issubclass(plain, os.PathLike):
         return "a path"
-    if isinstance(plain, type) and issubclass(plain, Iterable):
-        return "a list"
+    if plain is Sequence:
+        (member,) = get_args(kind) or (object,)
+        return (
+            f"a list, each {_said(member)}"
+            if member in (str, int, float)
+            else (f"a list of {getattr(member, '__name__', 'them')}")
+        )
     name = getattr(plain, "__name__", str(plain))
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 

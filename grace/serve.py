@@ -39,7 +39,7 @@ async def _serve(launch: Any, within: float, console: Any) -> int:
     async with serving(launch, within, console) as server:
         console.print(
             f"    python -m grace.run model={launch.name} engine=vllm "
-            f"engine.endpoints=[{launch.url}/v1]\nCtrl-C stops it.",
+            f"engine.endpoints={launch.url}/v1\nCtrl-C stops it.",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
         code = await server.ended()

@@ -62,7 +62,7 @@ def test_it_serves_until_ctrl_c(tiny: Tiny, tmp_path: Path) -> None:
     process = serve(*tiny_words(tiny("llama-byte")), cwd=tmp_path)
     said = until(process, "Ctrl-C stops it")
     assert "Ready at http://127.0.0.1:" in said
-    assert "engine.endpoints=[http://127.0.0.1:" in said
+    assert "engine.endpoints=http://127.0.0.1:" in said
     (child,) = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=30)

@@ -12,6 +12,7 @@ from grace.errors import GraceError
 from grace.figures.several import names
 from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, ground, look, say_nothing
 from grace.figures.view import View
+from grace.kinds import strict
 from grace.visible import one_line
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ SHOWN = {"1": ("rmse", "r", "tvd"), "2": ("r", "tvd", "jsd")}
 
 
 @drawn
+@strict
 def scatter(view: View) -> Figure:
     """Every cell × answer: what people did against what the model does, and what RSA says.
 
@@ -68,6 +70,7 @@ def _say(axes: Axes, r: float) -> None:
 
 
 @drawn
+@strict
 def models(views: Sequence[View]) -> Figure:
     """Several runs of one study beside each other, smallest model first; last the RSA model.
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from grace.figures.view import View
+from grace.kinds import strict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ class Plot:
     draw: Callable[..., Figure]  # takes the view, and style=
 
 
+@strict
 def plots(view: View) -> Iterator[Plot]:
     """The figures that a run has, in the order in which they are read."""
     if not isinstance(view.compared, str):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from grace.figures.style import canvas, drawn, say_nothing
 from grace.figures.view import Floats, View
+from grace.kinds import strict
 from grace.parsing.spec import ChoiceField, PercentField
 from grace.study import QuestionSpec
 from grace.tables.cells import in_order, level_text
@@ -139,6 +140,7 @@ def shares_of_fields(view: View, name: str) -> Means:
 
 
 @drawn
+@strict
 def fields(view: View, question: str) -> Figure:
     """How often each value was read from raw answers, by cell; of percentages the mean."""
     found = shares_of_fields(view, question)
@@ -146,6 +148,7 @@ def fields(view: View, question: str) -> Figure:
 
 
 @drawn
+@strict
 def distributions(view: View, question: str) -> Figure:
     """Mean distribution over the answers by cell: a panel a cell where a question has variants.
 

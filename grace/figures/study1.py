@@ -23,6 +23,7 @@ from grace.figures.style import (
     say_nothing,
 )
 from grace.figures.view import View, measured
+from grace.kinds import strict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +38,7 @@ _WIDTH, _MODEL_AT, _RSA_AT = 0.8, -0.16, 0.2
 
 
 @drawn
+@strict
 def bets(view: View, *, reading: str | None = None) -> Figure:
     """Share of the bet on each state by number word × access: people, the model, and RSA.
 
@@ -74,6 +76,7 @@ def _bet(axes: Axes, found: Comparison, main: Measured, cell: int) -> None:
 
 
 @drawn
+@strict
 def knowledge(view: View) -> Figure:
     """How probably the model says that the speaker knows, by cell, and what is expected.
 

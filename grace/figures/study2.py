@@ -22,6 +22,7 @@ from grace.figures.style import (
     say_nothing,
 )
 from grace.figures.view import View, measured
+from grace.kinds import strict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +38,7 @@ _NAMED = {"both": "goal: both", "informative": "goal: informative", "kind": "goa
 
 
 @drawn
+@strict
 def utterances(view: View, *, reading: str | None = None) -> Figure:
     """Share of each utterance by goal × true state: people, the model, and RSA.
 
@@ -83,6 +85,7 @@ def _cell(axes: Axes, found: Comparison, main: Measured, cell: int) -> None:
 
 
 @drawn
+@strict
 def negations(view: View) -> Figure:
     """How often “wasn't” is said, by true state: a panel a goal, a line each for whom."""
     found = view.comparison

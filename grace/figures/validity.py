@@ -11,6 +11,7 @@ import pandas as pd
 
 from grace.figures.style import MODEL, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
+from grace.kinds import strict
 from grace.visible import one_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _FLOOR = 1e-8
 
 
 @drawn
+@strict
 def mass(view: View) -> Figure:
     """Mass by question: median, middle half, and the middle nine tenths of the answers.
 
@@ -61,6 +63,7 @@ def mass(view: View) -> Figure:
 
 
 @drawn
+@strict
 def coherence(view: View) -> Figure:
     """How many trials' answers add up: the sum of the mean answers, and the probability of 100%.
 
@@ -111,6 +114,7 @@ def read_statuses(view: View) -> pd.Series:
 
 
 @drawn
+@strict
 def readable(view: View) -> Figure:
     """How many raw answers are in the asked format, and what the others lack."""
     counts = read_statuses(view)

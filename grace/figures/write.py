@@ -12,6 +12,7 @@ from grace.errors import GraceError
 from grace.figures.catalogue import Plot
 from grace.figures.style import styled
 from grace.figures.view import View
+from grace.kinds import strict
 from grace.tables.write import replacing
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ FORMATS = ("svg", "pdf", "png")
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
+@strict
 def write_figures(
     view: View, folder: Path, found: Iterable[Plot], style: str | Path | None = None
 ) -> Iterator[Path]:
@@ -47,6 +49,7 @@ def make_folder(folder: Path) -> None:
         raise GraceError(f"{folder}: cannot be made ({error.strerror})") from error
 
 
+@strict
 def save(figure: Figure, path: str | Path, style: str | Path | None = None) -> Path:
     """Write a figure in the format its name ends in, moved into place when whole."""
     path = Path(path)

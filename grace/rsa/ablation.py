@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from grace.kinds import strict
 from grace.rsa.answers import Answers
 from grace.rsa.fitting import Fit, fit
 from grace.rsa.models import polite_model
@@ -29,6 +30,7 @@ class Ablation:
     published: Comparison
 
 
+@strict
 def ablations(
     answers: Answers,
     sets: Sequence[tuple[str, ...]] = ABLATIONS,
@@ -56,12 +58,14 @@ def ablations(
     return tuple(sorted(found, key=lambda ablation: ablation.fit.aic))
 
 
+@strict
 def in_published_order(found: Sequence[Ablation]) -> bool:
     """Whether the ablations, best first, stand in the paper's order."""
     factors = [ablation.published.log_bayes_factor for ablation in found]
     return factors == sorted(factors)
 
 
+@strict
 def ablation_rows(found: Sequence[Ablation]) -> list[dict[str, Any]]:
     """One row an ablation, for a table; differences are to the first row."""
     return [

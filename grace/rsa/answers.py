@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.rsa.knowledge import ACCESSES, WORDS
 from grace.rsa.published import GOAL_SYNONYMS, GOALS, STATES, UTTERANCES, Floats
 
@@ -43,20 +44,22 @@ class Answers:
         return replace(self, counts=np.tensordot(_array(weights), self.groups, 1), groups=None)
 
 
+@strict
 def listener_answers(table: Mapping[tuple[str, int], ArrayLike], n: float | None = None) -> Answers:
     """Study 1: {(word, access): four counts or bets}, on 0 … 3 objects.
 
     With `n` the four numbers are proportions or percentages, and each cell counts as n answers.
     """
-    for word, access in table:
-        if word not in WORDS or access not in ACCESSES:
+    known = {(word, access) for word in WORDS for access in ACCESSES}
+    for cell in table:
+        if cell not in known:
             raise GraceError(
-                f"cell {(word, access)!r}: expected a word of {', '.join(WORDS)} and an access "
-                "of 1, 2 or 3"
+                f"cell {cell!r}: expected a word of {', '.join(WORDS)} and an access of 1, 2 or 3"
             )
     return _answers(list(table), list(table.values()), 4, n)
 
 
+@strict
 def polite_answers(table: Mapping[str, ArrayLike] | ArrayLike, n: float | None = None) -> Answers:
     """Study 2: {goal: (4 states, 8 utterances)}, or one array (3 goals, 4 states, 8 utterances).
 
@@ -85,6 +88,7 @@ def polite_answers(table: Mapping[str, ArrayLike] | ArrayLike, n: float | None =
     return _answers(cells, rows, len(UTTERANCES), n)
 
 
+@strict
 def pool(answers: Sequence[Answers]) -> Answers:
     """One `Answers` of several, each of which becomes a group (a participant, an item)."""
     if not answers:

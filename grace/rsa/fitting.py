@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.rsa.answers import Answers, Cell
 from grace.rsa.intervals import Interval, bootstrap, profile
 from grace.rsa.likelihood import Likelihood, Peak, peaks, refuse_impossible
@@ -85,6 +86,7 @@ class Fit:
         ]
 
 
+@strict
 def fit(
     model: Model,
     answers: Answers,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.rsa.answers import Answers
 from grace.rsa.intervals import whole
 from grace.rsa.likelihood import Likelihood, peaks
@@ -30,6 +31,7 @@ class HeldOut:
         return self.loglik / self.n
 
 
+@strict
 def held_out(
     model: Model, answers: Answers, *, folds: int = 10, starts: int = 4, seed: int = 0
 ) -> HeldOut:

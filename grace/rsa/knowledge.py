@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.rsa.arrays import checked, log, over, share
 from grace.rsa.published import ALPHA_FIGURE, BASE_RATE, Floats
 
@@ -78,6 +79,7 @@ def _counting() -> _Counting:
 _COUNTING = _counting()
 
 
+@strict
 def listener(
     word: str,
     access: int,
@@ -96,6 +98,7 @@ def listener(
     return reading
 
 
+@strict
 def listener_table(
     base_rate: ArrayLike = BASE_RATE,
     alpha: ArrayLike = ALPHA_FIGURE,
@@ -107,6 +110,7 @@ def listener_table(
     return table
 
 
+@strict
 def observed(
     word: str,
     access: int,
@@ -124,6 +128,7 @@ def observed(
     return seen
 
 
+@strict
 def knows(
     word: str,
     access: int,

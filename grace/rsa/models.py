@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.rsa import knowledge, polite
 from grace.rsa.answers import Cell
 from grace.rsa.arrays import checked, log, share
@@ -60,6 +61,7 @@ class Model:
     predict: Callable[[Mapping[str, Any], Sequence[Cell], ModuleType], Any]
 
 
+@strict
 def listener_model(
     *,
     alpha: float | None = None,
@@ -84,6 +86,7 @@ def listener_model(
     return Model("listener", Space(free), held, published, predict)
 
 
+@strict
 def polite_model(
     utilities: Collection[str] = UTILITIES,
     *,

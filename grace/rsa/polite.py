@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.rsa.arrays import checked, log, over, share, weigh
 from grace.rsa.published import (
     ALPHA,
@@ -62,6 +63,7 @@ def goal_weights(goal: str) -> Goal:
     return GOAL_WEIGHTS[name]
 
 
+@strict
 def polite_speaker(
     goal: str,
     *,
@@ -97,6 +99,7 @@ def polite_speaker(
     )
 
 
+@strict
 def speaker_table(
     alpha: ArrayLike,
     omega: ArrayLike,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from grace.errors import GraceError
+from grace.kinds import strict
 from grace.missing import need
 from grace.rsa.answers import Answers
 from grace.rsa.likelihood import Likelihood, refuse_impossible
@@ -42,6 +43,7 @@ class Posterior:
     notes: tuple[str, ...]
 
 
+@strict
 def sample(
     model: Model,
     answers: Answers,
