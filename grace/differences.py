@@ -14,6 +14,7 @@ from typing import Any
 
 from grace.errors import ConfigError
 from grace.job import Job
+from grace.visible import one_line
 
 #: Settings that may differ, whole groups where they end in a dot. The stimuli and the templates
 #: are compared by their content.
@@ -130,5 +131,6 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{folder}: no manifest.json; expected the folder of a run") from error
     except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({type(error).__name__})") from error
+        told = one_line(str(path), 200)
+        raise ConfigError(f"{told}: cannot be read ({type(error).__name__})") from error
     raise ConfigError(f"{path}: expected the manifest of a run")

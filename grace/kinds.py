@@ -7,7 +7,7 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
@@ -95,13 +95,13 @@ def _fits(value: Any, kind: Any) -> bool:  # noqa: PLR0911  (one for each sort o
     if kind is bool:
         return isinstance(value, bool) or type(value).__name__ == "bool"
     plain = origin or kind
-    if not isinstance(plain, type) or getattr(plain, "_is_protocol", False):
+    if kind is Any or not isinstance(plain, type) or getattr(plain, "_is_protocol", False):
         return True
     if issubclass(plain, Mapping):
         return isinstance(value, Mapping)
-    if plain is Sequence:
+    if plain in (Sequence, Collection):
         members = get_args(kind)[0] if get_args(kind) else Any
-        listed = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        listed = isinstance(value, plain) and not isinstance(value, (str, bytes, Mapping))
         return listed and all(_fits(member, members) for member in value)
     return isinstance(value, plain)
 
@@ -121,7 +121,7 @@ def _said(kind: Any) -> str:  # noqa: PLR0911  (one for each sort of kind)
         return "a mapping"
     if isinstance(plain, type) and issubclass(plain, os.PathLike):
         return "a path"
-    if plain is Sequence:
+    if plain in (Sequence, Collection):
         (member,) = get_args(kind) or (object,)
         return (
             f"a list, each {_said(member)}"

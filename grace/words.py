@@ -33,9 +33,11 @@ def read_words(
         sys.exit(0)
     folders, settings = split_words(_without_flags(words, command), command)
     if len(folders) < runs:
-        lacking = ", ".join(word for word, _ in command.words[len(folders) :] or command.words)
+        lacking = command.words[len(folders) :] or command.words
+        names, kind = ", ".join(word for word, _ in lacking), lacking[0][1].partition(",")[0]
         raise ConfigError(
-            f"the following arguments are required: {lacking} ({command.program} {command.usage})"
+            f"the following arguments are required: {names}; expected {kind} "
+            f"({command.program} {command.usage})"
         )
     return folders, settings
 

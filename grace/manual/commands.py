@@ -9,7 +9,7 @@ from grace.manual import Command, Setting
 from grace.manual.settings import SECTIONS
 
 _ALL = tuple(setting for part in SECTIONS.values() for setting in part)
-_RUNS = (("RUN", "a run's folder, such as outputs/1/2/smollm2-135m"),)
+_RUNS = (("RUN", "the folder of a run, such as outputs/1/2/smollm2-135m"),)
 _STYLE = "a matplotlib style file, or the name of a style of matplotlib's"
 
 RUN = Command(
