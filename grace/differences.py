@@ -131,6 +131,6 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{folder}: no manifest.json; expected the folder of a run") from error
     except (OSError, ValueError, AttributeError) as error:
-        told = one_line(str(path), 200)
-        raise ConfigError(f"{told}: cannot be read ({type(error).__name__})") from error
+        told = f"{one_line(str(path), 200)}: cannot be read ({type(error).__name__})"
+        raise ConfigError(f"{told}; expected the folder of a run") from error
     raise ConfigError(f"{path}: expected the manifest of a run")
