@@ -40,7 +40,10 @@ def cache_folder() -> Path:
     """Where Grace keeps what it can make again: $GRACE_CACHE, or the user's cache folder."""
     if folder := os.environ.get("GRACE_CACHE"):
         return Path(folder).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    except RuntimeError as error:  # a user without a home, as containers have
+        raise ConfigError("no home folder is known: set GRACE_CACHE to a folder") from error
     return Path(base) / "grace"
 
 
