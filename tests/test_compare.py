@@ -258,7 +258,7 @@ def test_answers_that_failed_are_missing_and_counted(copy, tmp_path: Path) -> No
     assert found["n_cells"] == 11
     assert found["n_missing"] == 6
     assert "6 of 72 trials have no answer and are left out" in output
-    assert "utterance: 1 of 12 cells have no answers" in output
+    assert "utterance: 1 of 12 cells have no usable answers" in output
     row = cells(folder, "utterance").set_index(["goal", "state"]).loc[("kind", 0)]
     assert row["n_missing"] == 6
     assert math.isnan(row["model_was_bad"])
@@ -271,7 +271,7 @@ def test_a_model_that_cannot_be_read_has_no_numbers(copy, tmp_path: Path) -> Non
     compare(folder, cwd=tmp_path)
     found = json.loads((folder / "comparison.json").read_text("utf-8"))
     assert found["r"]["value"] is None
-    assert found["r"]["why"] == "there are no answers"
+    assert found["r"]["why"] == "none of the 72 answers could be read"
     assert found["loglik"]["value"] is None
     assert found["n_missing"] == 72
 

@@ -249,7 +249,7 @@ def test_a_cell_that_is_not_there_is_missing(tmp_path: Path) -> None:
     assert found["n_cells"] == 11
     assert found["r"]["value"] == pytest.approx(1)
     assert found["loglik"]["value"] == pytest.approx(found["loglik"]["saturated"], abs=0.01)
-    assert any("1 of 12 cells have no answers" in warning for warning in found["warnings"])
+    assert any("1 of 12 cells have no usable answers" in warning for warning in found["warnings"])
 
 
 def test_the_command_as_the_readme_writes_it(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_missing_answers_are_a_gap_and_not_a_zero(holed: figures.View) -> None:
     empty, full = CELLS.index((1, 3)), CELLS.index((1, 1))
     bets = figures.bets(holed).axes
     assert np.isnan(_points(bets[empty], "model")).all()
-    assert [text.get_text() for text in bets[empty].texts] == ["no answers"]
+    assert [text.get_text() for text in bets[empty].texts] == ["no usable answers"]
     assert np.isfinite(_points(bets[full], "model")).all()
     assert not bets[full].texts
     (axes,) = figures.knowledge(holed).axes
@@ -250,7 +250,7 @@ def test_figures_of_no_answers_say_so(
         ("1/1", figures.bets(views["1/1"])),
     ):
         texts = [text.get_text() for axes in figure.axes for text in axes.texts]
-        assert "no answers" in texts, which
+        assert "no usable answers" in texts, which
         assert not any(axes.images for axes in figure.axes)
     for axes in panels["2"].axes:
         assert "missing" in [text.get_text() for text in axes.texts]

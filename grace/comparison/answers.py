@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.comparison.bootstrap import Floats, Ints, Sample
+from grace.comparison.bootstrap import NO_ANSWERS, Floats, Ints, Sample
 from grace.comparison.design import Design
 
 #: The paper's filter (Goodman & Stuhlmüller 2013): a trial counts where more than this share of
@@ -36,7 +36,7 @@ class Answers:
     numbers of answers.
     """
 
-    label: str
+    model: str
     source: str
     design: Design
     experiment: str | None
@@ -50,7 +50,14 @@ class Answers:
     coherence_z: Floats | None = None
     deterministic: bool = False
     counted: bool = False
+    tag: str = ""  # of a run
+    given: NDArray[np.bool_] | None = None  # which rows have a raw answer, readable or not
     warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The model, and beside it the run's tag."""
+        return tagged(self.model, self.tag)
 
     def sample(self, values: Floats, rows: NDArray[np.bool_]) -> Sample:
         """The rows that are there and wanted, with their clusters as codes."""
@@ -64,7 +71,15 @@ class Answers:
             _codes(self.items, kept),
             _codes(participants, kept),
             self.counted,
+            self._nothing(rows),
         )
+
+    def _nothing(self, rows: NDArray[np.bool_]) -> str:
+        """Why there is nothing to compare, where there is nothing: answers may be unreadable."""
+        if not rows.any():
+            return "no trial passes the paper's filter"
+        given = 0 if self.given is None else int((rows & self.given).sum())
+        return f"none of the {given:,} answers could be read" if given else NO_ANSWERS
 
     def expected_knowledge(self) -> Floats | None:
         """Probability of the expected answer: yes where all 3 objects were looked at, else no."""
@@ -81,6 +96,11 @@ class Answers:
     def warn(self, *messages: str) -> Answers:
         """The same, with more to say about it."""
         return replace(self, warnings=(*self.warnings, *messages))
+
+
+def tagged(model: str, tag: str | None) -> str:
+    """A model's name with a run's tag beside it, which is no part of the name."""
+    return f"{model} (tag {tag})" if tag else model
 
 
 def one_hot(names: Sequence[str | None], options: Sequence[str]) -> Floats:

@@ -61,6 +61,7 @@ class Sample:
     items: Ints | None = None
     participants: Ints | None = None
     independent: bool = False
+    nothing: str = NO_ANSWERS  # why there are no rows, where there are none
 
     def means(self) -> Floats:
         """Weighted mean distribution of each cell (cells, options); NaN without answers."""
@@ -101,7 +102,7 @@ def resample(sample: Sample, number: int = RESAMPLES, seed: int = 0) -> Resample
     rng = np.random.default_rng(seed)
     means = sample.means()
     if not len(sample.cells):
-        return Resamples(means, (), "none", NO_ANSWERS)
+        return Resamples(means, (), "none", sample.nothing)
     items = _distinct(sample.items)
     participants = _distinct(sample.participants)
     if items is None and participants is None:

@@ -74,13 +74,33 @@ def compare(answers: Answers, people: People, options: Options | None = None) ->
         rsa_to_model=distances(metrics, measured[0].resamples, rsa),
         knowledge=study1.knowledge(answers, options) if bets else None,
         coherence=study1.coherence(answers, options) if bets else {},
-        warnings=(*answers.warnings, *people.warnings, *_doubts(measured)),
+        warnings=(
+            *answers.warnings,
+            *people.warnings,
+            *_material(answers, people),
+            *_doubts(measured),
+        ),
     )
 
 
 def metrics_of(study: str) -> Sequence[Metric]:
     """The study's distances between two distributions."""
     return study1.METRICS if study == "1" else study2.METRICS
+
+
+def _material(answers: Answers, people: People) -> list[str]:
+    """What people were shown, beside what the model of a run was."""
+    if answers.experiment is None:  # somebody's table: it may be of the people's own material
+        return []
+    if people.own_material:
+        return [
+            "people answered other stories in other words than the model: what sets the two apart "
+            "may be the material"
+        ]
+    return [
+        "it is not known whether people answered the model's stories in the model's words: what "
+        "sets the two apart may be the material"
+    ]
 
 
 def _doubts(measured: Sequence[Measured]) -> list[str]:
@@ -90,7 +110,9 @@ def _doubts(measured: Sequence[Measured]) -> list[str]:
         empty = int((one.n == 0).sum())
         if empty:
             what = one.reading.name if one.trials == ALL else f"{one.reading.name}, {one.trials}"
-            found.append(f"{what}: {empty} of {len(one.n)} cells have no answers and are left out")
+            found.append(
+                f"{what}: {empty} of {len(one.n)} cells have no usable answers and are left out"
+            )
     main = measured[0]
     if main.resamples.why and np.isfinite(main.means).any():
         found.append(f"no intervals: {main.resamples.why}")

@@ -26,7 +26,8 @@ def content(comparison: Comparison) -> dict[str, Any]:
     found: dict[str, Any] = {
         "study": comparison.study,
         "experiment": answers.experiment,
-        "model": answers.label,
+        "model": answers.model,
+        **({"tag": answers.tag} if answers.tag else {}),
         "source": answers.source,
         **_measured(comparison, main),
         "readings": {m.reading.name: _measured(comparison, m) for m in others},
@@ -137,7 +138,8 @@ def _cells(comparison: Comparison, one: Measured) -> list[dict[str, Any]]:
         row: dict[str, Any] = {
             "study": comparison.study,
             "experiment": comparison.answers.experiment,
-            "model": comparison.answers.label,
+            "model": comparison.answers.model,
+            **({"tag": comparison.answers.tag} if comparison.answers.tag else {}),
             "reading": one.reading.name,
             "trials": one.trials,
             **dict(zip(design.factors, cell, strict=True)),

@@ -6,7 +6,7 @@ format (`human=PATH`) replaces them and shows how well people agree with each ot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,7 @@ class People:
     se: Floats | None = None  # study 1, as proportions
     counts: Floats | None = None  # study 2
     panel: Panel | None = None
+    own_material: bool = False  # known to have answered other stories in other words than a run's
     warnings: tuple[str, ...] = ()
 
     @property
@@ -95,7 +96,7 @@ def published_bets() -> People:
     n = np.full(len(STUDY1.cells), np.nan)
     n[cells] = [float(text) if text else np.nan for text in table.texts("n")]
     source = "Goodman & Stuhlmüller (2013), mean bets, trials with expected knowledge bet > 70"
-    return People(STUDY1, source, means, n, se=se)
+    return People(STUDY1, source, means, n, se=se, own_material=True)
 
 
 def published_production() -> People:
@@ -105,7 +106,8 @@ def published_production() -> People:
     utterances = [UTTERANCES.index(name) for name in table.texts("utterance")]
     counts = np.zeros((len(STUDY2.cells), len(UTTERANCES)))
     counts[cells, utterances] = table.numbers("count", 0, np.inf)
-    return _production(counts, "Yoon, Tessler, Goodman & Frank (2020), production, 203 people")
+    source = "Yoon, Tessler, Goodman & Frank (2020), production, 203 people"
+    return replace(_production(counts, source), own_material=True)
 
 
 def published_literal() -> tuple[Floats, Floats]:

@@ -135,7 +135,11 @@ def estimate(
     why = resamples.why
     if not math.isfinite(value):
         none = not np.isfinite(resamples.means).any()
-        why = NO_ANSWERS if none else "undefined: a cell has no answers, or all shares are equal"
+        why = (
+            (why or NO_ANSWERS)
+            if none
+            else "undefined: a cell has no answers, or all shares are equal"
+        )
         return Estimate(math.nan, math.nan, math.nan, unit, top, why, more or {})
     return Estimate(value, float(found.low), float(found.high), unit, top, why, more or {})
 

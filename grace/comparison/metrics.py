@@ -58,6 +58,13 @@ def rmse_points(p: ArrayLike, q: ArrayLike) -> Floats:
     return np.asarray(100 * np.sqrt(_ratio(squares, np.sum(known, axis=-1))))
 
 
+def mae_points(p: ArrayLike, q: ArrayLike) -> Floats:
+    """Mean absolute difference over cells × options, in percentage points."""
+    difference, known = _both(_floats(p) - _floats(q))
+    total = np.sum(np.abs(difference), axis=-1)
+    return np.asarray(100 * _ratio(total, np.sum(known, axis=-1)))
+
+
 def correlation(p: ArrayLike, q: ArrayLike) -> Floats:
     """Pearson's r over cells × options; NaN where one side is the same throughout."""
     left, right = np.broadcast_arrays(_floats(p), _floats(q))

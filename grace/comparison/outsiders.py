@@ -76,7 +76,7 @@ def _bets(table: Table, label: str) -> Answers:
     known = None if knowledge is None else _knowledge(table, knowledge, whole)
     items = table.labels(ITEM)
     return Answers(
-        label=label,
+        model=label,
         source=str(table.path),
         design=STUDY1,
         experiment=None,
@@ -144,7 +144,7 @@ def _utterances(table: Table, label: str) -> Answers:
         notes.append(f"{int((~kept).sum())} distributions of the table are all zero: missing")
     rows = firsts[kept]
     return Answers(
-        label=label,
+        model=label,
         source=str(table.path),
         design=STUDY2,
         experiment=None,

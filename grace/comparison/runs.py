@@ -45,13 +45,15 @@ def read_run(run: Run | Path) -> Answers:
     readings = _readings(folder, design, experiment, table)
     deterministic = experiment == "2" or settings["exp"].get("temperature") == 0
     answers = Answers(
-        label=_label(settings),
+        model=str(settings["model"]["name"]),
+        tag=str(settings.get("tag") or ""),
         source=str(folder),
         design=design,
         experiment=experiment,
         cells=cells,
         weights=np.ones(len(cells)),
         readings=readings,
+        given=table["response"].notna().to_numpy() if "response" in table else None,
         items=_labels(table, settings["study"].get("item")),
         participants=_labels(table, settings["study"].get("participant")),
         knowledge=_knowledge(experiment, table) if design is STUDY1 else None,
@@ -149,12 +151,6 @@ def _columns(table: pd.DataFrame, names: Sequence[str]) -> Floats:
 
 def _labels(table: pd.DataFrame, name: str | None) -> tuple[str, ...] | None:
     return None if name is None or name not in table else tuple(map(str, table[name]))
-
-
-def _label(settings: Mapping[str, Any]) -> str:
-    """The model's name, with the run's tag, as its folder is called."""
-    name = str(settings["model"]["name"])
-    return f"{name}-{settings['tag']}" if settings.get("tag") else name
 
 
 def _doubts(manifest: Mapping[str, Any], table: pd.DataFrame, answers: Answers) -> list[str]:

@@ -13,11 +13,13 @@ from rich.table import Table
 
 from grace.comparison.bootstrap import Floats
 from grace.comparison.comparing import Comparison
-from grace.comparison.measure import ALL, Estimate, Measured
-from grace.comparison.study1 import PLANNED
+from grace.comparison.measure import ALL, Contrast, Estimate, Measured
+from grace.comparison.study1 import PLANNED, READING_A_CELL
+from grace.terminal import Row, print_table
 
 NAMES = {
     "rmse": "RMSE, points",
+    "mae": "mean absolute error, points",
     "r": "correlation r",
     "tvd": "total variation",
     "emd": "earth mover's, states",
@@ -25,8 +27,15 @@ NAMES = {
     "loglik": "log-likelihood",
     "p_negation": "share of “wasn't”",
 }
+#: What “(open)” says of a direction.
+OPEN = "(open): the interval holds 0, or there is none, so the direction is not known"
 #: What people's own numbers are called, by metric; the rest are split halves.
-BESIDE = {"rmse": "noise of means", "loglik": "saturated", "p_negation": "people"}
+BESIDE = {
+    "rmse": "noise of means",
+    "mae": "noise of means",
+    "loglik": "saturated",
+    "p_negation": "people",
+}
 
 
 def show(comparison: Comparison, console: Console) -> None:
@@ -50,14 +59,13 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def show_together(comparisons: Sequence[Comparison], console: Console) -> None:
     """Print the first metrics of several models of one study, a row each."""
-    table = _table("All together", ["model", *comparisons[0].main.estimates])
-    for one in comparisons:
-        table.add_row(
-            escape(one.answers.label), *(_interval(e) for e in one.main.estimates.values())
-        )
-    people = [_number(e.ceiling) for e in comparisons[0].main.estimates.values()]
-    table.add_row("ceiling", *people)
-    console.print(table)
+    first = comparisons[0].main.estimates
+    rows = [
+        Row((one.answers.label,), tuple(_interval(e) for e in one.main.estimates.values()))
+        for one in comparisons
+    ]
+    rows.append(Row(("ceiling",), tuple(_number(e.ceiling) for e in first.values())))
+    print_table(console, "All together", ("model",), tuple(first), rows)
 
 
 def _cells(comparison: Comparison, measured: Measured, console: Console) -> None:
@@ -126,12 +134,23 @@ def _contrasts(measured: Measured, console: Console) -> None:
     for i, one in enumerate(measured.contrasts):
         if i == len(PLANNED):
             table.add_section()
-        same = {None: "missing", True: "yes", False: "no"}[one.same_sign]
-        same += " (open)" if one.certain is False else ""
         table.add_row(
-            one.name, f"{one.people:+.1f}", _number(one.model.value), _limits(one.model), same
+            one.name,
+            f"{one.people:+.1f}",
+            _number(one.model.value),
+            _limits(one.model),
+            same_way(one),
         )
     console.print(table)
+    console.print(f"  {READING_A_CELL}; {OPEN}", markup=False, highlight=False)
+
+
+def same_way(one: Contrast) -> str:
+    """Whether the model's difference goes the people's way, and whether that is known."""
+    if one.same_sign is None:
+        return "missing"
+    told = "yes" if one.same_sign else "no"
+    return told if one.certain else f"{told} (open)"
 
 
 def _knowledge(comparison: Comparison, console: Console) -> None:

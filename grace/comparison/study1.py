@@ -27,6 +27,7 @@ from grace.comparison.measure import (
 from grace.comparison.metrics import (
     correlation,
     earth_movers,
+    mae_points,
     over_cells,
     rmse_points,
     total_variation,
@@ -35,6 +36,7 @@ from grace.comparison.metrics import (
 POINTS = "percentage points"
 METRICS = (
     Metric("rmse", POINTS, "positive", rmse_points),
+    Metric("mae", POINTS, "positive", mae_points),
     Metric("r", "", "correlation", correlation),
     Metric("tvd", "", "positive", lambda p, q: over_cells(total_variation(p, q))),
     Metric("emd", "states", "positive", lambda p, q: over_cells(earth_movers(p, q))),
@@ -46,6 +48,10 @@ PLANNED: tuple[tuple[Cell, Cell, int], ...] = (
     (("one", 3), ("one", 1), 1),
     (("one", 3), ("one", 2), 1),
     (("two", 3), ("two", 2), 2),
+)
+#: How the names of cells are read.
+READING_A_CELL = (
+    "one/3: the speaker has looked at 3 of the 3 objects and says that one has the property"
 )
 #: Within a cell: the bet on the reported state against that on a higher one.
 WITHIN: tuple[tuple[Cell, int, int], ...] = (
@@ -92,7 +98,8 @@ def measure_study1(
     limits = interval(found, lambda means: means)
     split = halves(people, seed=options.seed)
     estimates = distances(METRICS, found, reference, split)
-    estimates["rmse"] = replace(estimates["rmse"], ceiling=noise_floor(people))
+    for name, noise in (("rmse", noise_floor(people)), ("mae", mean_noise(people))):
+        estimates[name] = replace(estimates[name], ceiling=noise)
     return Measured(
         reading=reading,
         trials=trials,
@@ -120,6 +127,17 @@ def noise_floor(people: People) -> float | None:
         return None
     known = people.se[np.isfinite(people.se)]
     return float(100 * np.sqrt(np.mean(known**2))) if known.size else None
+
+
+def mean_noise(people: People) -> float | None:
+    """Mean absolute error to be expected of a model that is exactly right, in percentage points.
+
+    √(2/π) of the mean standard error: what a normal error is on average, whichever way.
+    """
+    if people.se is None:
+        return None
+    known = people.se[np.isfinite(people.se)]
+    return float(100 * np.sqrt(2 / np.pi) * np.mean(known)) if known.size else None
 
 
 def contrasts(found: Resamples, people: People) -> tuple[Contrast, ...]:

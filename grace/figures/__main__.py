@@ -23,7 +23,7 @@ def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> I
     """Every run's figures, then those of several runs of one study together."""
     from grace.figures.against import models
     from grace.figures.catalogue import plots
-    from grace.figures.several import alike, names
+    from grace.figures.several import alike, folders
     from grace.figures.view import view
     from grace.figures.write import save_all, write_figures
 
@@ -33,7 +33,7 @@ def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> I
         study: output or shared_folder(v.run.path for v in group) / "figures"
         for study, group in groups.items()
     }
-    for one, name in zip(views, names(views), strict=True):
+    for one, name in zip(views, folders(views), strict=True):
         folder = one.run.path / "figures" if output is None else output
         yield from write_figures(
             one, folder / name if output and len(views) > 1 else folder, plots(one), style

@@ -219,7 +219,7 @@ def _nothing() -> Figure:
     figure = canvas(6.4, 1.0)
     axes: Any = figure.subplots()
     axes.set_axis_off()
-    say_nothing(axes, "no answers")
+    say_nothing(axes)
     return figure
 
 

@@ -19,12 +19,18 @@ def alike(views: Sequence[View]) -> dict[str, list[View]]:
 
 def names(views: Sequence[View]) -> list[str]:
     """A name for each run: its model's, with study, experiment and folder where it needs them."""
-    candidates = (
-        [view.label for view in views],
-        [f"{_experiment(view)}-{view.label}" for view in views],
-        [f"{_experiment(view)}-{view.label}-{i}" for i, view in enumerate(views, 1)],
-    )
-    return next(found for found in candidates if max(Counter(found).values(), default=1) == 1)
+    return _apart(views, [view.label for view in views], ", ")
+
+
+def folders(views: Sequence[View]) -> list[str]:
+    """A folder's name for each run: that of its own, told apart in the same way."""
+    return _apart(views, [view.settings.folder.name for view in views], "-")
+
+
+def _apart(views: Sequence[View], own: Sequence[str], between: str) -> list[str]:
+    longer = [f"{_experiment(view)}{between}{name}" for view, name in zip(views, own, strict=True)]
+    candidates = (own, longer, [f"{name}{between}{i}" for i, name in enumerate(longer, 1)])
+    return next(list(found) for found in candidates if max(Counter(found).values(), default=1) == 1)
 
 
 def short_names(views: Sequence[View]) -> list[str]:

@@ -108,7 +108,7 @@ def ground(axes: Axes) -> dict[str, Any]:
     return {"facecolor": axes.get_facecolor(), "edgecolor": "none", "alpha": 0.85, "pad": 2}
 
 
-def say_nothing(axes: Axes, text: str = "no answers") -> None:
+def say_nothing(axes: Axes, text: str = "no usable answers") -> None:
     """Say in the middle of the panel that there is nothing to draw; points stand above it."""
     axes.text(
         0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=3,

@@ -57,9 +57,14 @@ class View:
 
     @property
     def label(self) -> str:
-        """The model's name, with the run's tag."""
-        tag = f"-{self.settings.tag}" if self.settings.tag else ""
-        return f"{self.settings.model.name}{tag}{self.settings.shard_ending}"
+        """The model's name, and beside it the run's tag and shard."""
+        more = []
+        if self.settings.tag:
+            more.append(f"tag {self.settings.tag}")
+        if self.settings.shard:
+            more.append("shard {} of {}".format(*self.settings.shard_of))
+        name = self.settings.model.name
+        return f"{name} ({', '.join(more)})" if more else name
 
     @cached_property
     def spec(self) -> ExperimentSpec:

@@ -17,7 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grace.comparison.comparing import Comparison
-from grace.comparison.study1 import PLANNED
+from grace.comparison.show import OPEN, same_way
+from grace.comparison.study1 import PLANNED, READING_A_CELL
 from grace.examples import Example, sound
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
@@ -198,7 +199,8 @@ def comparison_tables(found: Comparison) -> Iterator[Table]:
     main, design = found.main, found.answers.design
     if main.contrasts:
         yield Table(
-            "Planned comparisons, in percentage points: what people's bets show, and the model's",
+            "Planned comparisons, in percentage points: what people's bets show, and the model's "
+            f"({READING_A_CELL}; {OPEN})",
             ("comparison", "people", "model", "95% low", "95% high", "same direction"),
             tuple(
                 (
@@ -207,7 +209,7 @@ def comparison_tables(found: Comparison) -> Iterator[Table]:
                     one.model.value,
                     one.model.low,
                     one.model.high,
-                    {None: None, True: "yes", False: "no"}[one.same_sign],
+                    same_way(one),
                 )
                 for one in main.contrasts[: len(PLANNED)]
             ),

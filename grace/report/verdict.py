@@ -1,8 +1,8 @@
 """“Is it like people?” in plain words: the number, its interval, and how well people agree.
 
-The words follow a distance: the error of the bets (study 1) or the share of answers that would
-have to change (study 2). On its way from blind guessing (0) to as far as people are from each
-other (1) each stretch has a word.
+The words follow a distance: the root mean square error of the bets (study 1) or the share of
+answers that would have to change (study 2). On its way from blind guessing (0) to as far as people
+are from each other (1) each stretch has a word.
 """
 
 from __future__ import annotations
@@ -80,10 +80,14 @@ def verdict(comparison: Comparison) -> Verdict:
     if not math.isfinite(value):
         why = deciding.estimate.why or "there is nothing to compare"
         return Verdict(UNKNOWN, f"No number could be had: {why}.", "", found, deciding)
+    sentence = _SENTENCES[comparison.study](deciding, found)
+    if not math.isfinite(deciding.estimate.low):
+        why = deciding.estimate.why or "there are too few answers"
+        unsure = f"How sure that is cannot be said: there is no interval ({why})."
+        return Verdict(UNKNOWN, sentence, unsure, found, deciding)
     ends = [deciding.estimate.high, value, deciding.estimate.low]
-    words = [word_for(_way(deciding, end)) for end in ends if math.isfinite(end)]
-    sentence = _SENTENCES[comparison.study](deciding)
-    return Verdict(word_for(_way(deciding, value)), sentence, _spread(words), found, deciding)
+    words = [word_for(_way(deciding, end)) for end in ends]
+    return Verdict(words[1], sentence, _spread(words), found, deciding)
 
 
 def numbers(comparison: Comparison) -> tuple[Number, ...]:
@@ -119,10 +123,7 @@ def _way(number: Number, value: float) -> float:
 
 def _spread(words: Sequence[str]) -> str:
     """What the interval allows beside the estimate's own word, from the worst to the best."""
-    distinct = list(dict.fromkeys(words))
-    if len(words) < 3:
-        return "How sure that is cannot be said: there is no interval."
-    if len(distinct) == 1:
+    if len(set(words)) == 1:
         return ""
     return f"The interval reaches from “{_bare(words[0])}” to “{_bare(words[-1])}”."
 
@@ -131,16 +132,19 @@ def _bare(word: str) -> str:
     return word.rstrip(".").lower()
 
 
-def _bets(number: Number) -> str:
+def _bets(number: Number, found: Sequence[Number]) -> str:
+    """The RMSE, which the word follows, and the mean absolute error by its own name."""
+    mean = next(one for one in found if one.name == "mae")
     return (
-        f"The model's bets are off people's by {_points(number.estimate.value)} on average"
-        f"{_limits(number.estimate, _points_only)}. People's own means are only known to "
-        f"within {_points(number.ceiling)}; bets spread evenly would be off by "
-        f"{_points(number.guessing)}, those of the RSA model by {_points(number.rsa)}."
+        f"The model's bets are off people's by {_points(mean.estimate.value)} on average (the mean "
+        "absolute error). The word follows the RMSE, in which large errors weigh more: "
+        f"{_points(number.estimate.value)}{_limits(number.estimate, _points_only)}. The noise in "
+        f"people's own means comes to an RMSE of {_points_only(number.ceiling)}, bets spread "
+        f"evenly to {_points_only(number.guessing)}, the RSA model to {_points_only(number.rsa)}."
     )
 
 
-def _utterances(number: Number) -> str:
+def _utterances(number: Number, _: Sequence[Number]) -> str:
     return (
         f"{_percent(number.estimate.value)} of the model's answers would have to change for it to "
         f"answer as people do{_limits(number.estimate, _percent)}. Two halves of the people "
@@ -149,7 +153,7 @@ def _utterances(number: Number) -> str:
     )
 
 
-_SENTENCES: Mapping[str, Callable[[Number], str]] = {"1": _bets, "2": _utterances}
+_SENTENCES: Mapping[str, Callable[[Number, Sequence[Number]], str]] = {"1": _bets, "2": _utterances}
 
 
 def _limits(estimate: Estimate, show: Callable[[float], str]) -> str:
@@ -163,7 +167,7 @@ def _points(value: float) -> str:
 
 
 def _points_only(value: float) -> str:
-    return f"{value:.1f}"
+    return "an unknown amount" if math.isnan(value) else f"{value:.1f}"
 
 
 def _percent(value: float) -> str:
