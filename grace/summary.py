@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from rich.console import Console
 
+from grace.parsing.statuses import count_answers, shown_reasons
 from grace.settings import Settings
 from grace.study import ExperimentSpec
 from grace.tables.cells import CellTable, cell_tables, headings, level_text
@@ -22,6 +24,8 @@ LOW_MASS_ADVICE = (
 )
 #: Rows of means that are shown at a terminal, of so many variants, at least so many of each.
 ROWS, VARIANTS, FEWEST = 60, 20, 4
+#: Reasons that are listed; how many more there are is said.
+REASONS = 5
 
 
 def show_summary(
@@ -34,7 +38,7 @@ def show_summary(
     """Print mass by question, means by design cell, failures and the files' paths."""
     study = settings.study
     if spec.raw:
-        _show_parsed(folder, console)
+        _show_parsed(folder, spec, console)
     if spec.scored:
         _show_mass(folder, spec, console)
     wanted = [*study.factors, *(name for heading in headings(spec) for name in heading.columns)]
@@ -73,14 +77,16 @@ def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
         console.print(f"[yellow]low_mass[/yellow]: {low} of {len(mass)} answers. {LOW_MASS_ADVICE}")
 
 
-def _show_parsed(folder: Path, console: Console) -> None:
-    responses = pd.read_parquet(folder / "responses.parquet", columns=["parse_status"])
-    status = responses["parse_status"].fillna("no answer").value_counts()
-    fields = responses["parse_status"].size
-    ok = int(status.get("ok", 0))
-    console.print(f"Parsed: {ok} of {fields} fields come from answers in the asked format.")
-    for reason, count in status.drop("ok", errors="ignore").head(5).items():
-        console.print(f"  {count} × {reason}", markup=False, highlight=False)
+def _show_parsed(folder: Path, spec: ExperimentSpec, console: Console) -> None:
+    """How many raw answers were read, and what the others lack. An answer counts once."""
+    path = folder / "trials.parquet"
+    columns = [name for name in pq.read_schema(path).names if name.endswith("parse_status")]
+    fields = [name for q in spec.raw.values() if q.parse for name in q.parse.fields]
+    counts = count_answers(pd.read_parquet(path, columns=columns), fields)
+    ok = int(counts.get("ok", 0))
+    console.print(f"Parsed: {ok:,} of {counts.sum():,} raw answers were read in full.")
+    for line in shown_reasons(counts, REASONS):
+        console.print(f"  {line}", markup=False, highlight=False)
 
 
 def _show_cells(table: CellTable, console: Console) -> None:
@@ -108,8 +114,8 @@ def _show_cells(table: CellTable, console: Console) -> None:
 def _show_failures(counts: Mapping[str, Any], settings: Settings, console: Console) -> None:
     if counts["failed"]:
         console.print(f"[red]{counts['failed']} queries failed[/red]; their cells are missing:")
-        for reason, count in list(counts["failures"].items())[:5]:
-            console.print(f"  {count} × {reason}", markup=False, highlight=False)
+        for line in shown_reasons(pd.Series(counts["failures"]), REASONS, "queries"):
+            console.print(f"  {line}", markup=False, highlight=False)
     if counts["failed"]:
         console.print("Run the same command again to ask them again.")
     if counts["not_asked"] and settings.shard:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from grace.figures.style import MODEL, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
 from grace.kinds import strict
+from grace.parsing.statuses import count_answers
 from grace.visible import one_line
 
 if TYPE_CHECKING:
@@ -105,12 +105,8 @@ def read_statuses(view: View) -> pd.Series:
     An answer counts once, whatever the number of fields it has. The words found in an answer,
     which stand in brackets, are left out: answers that lack the same thing count together.
     """
-    columns = [name for name in view.run.trials if str(name).endswith("parse_status")]
-    statuses = view.run.trials[columns].fillna("no answer")
-    together = statuses.agg("; ".join, axis=1) if len(columns) > 1 else statuses[columns[0]]
-    fields = {re.escape(name) for q in view.spec.raw.values() if q.parse for name in q.parse.fields}
-    quoted = rf" \(.*?\)(?=$|; |, (?:{'|'.join(sorted(fields))})\b)"
-    return together.str.replace(quoted, "", regex=True, flags=re.DOTALL).value_counts()
+    fields = [name for q in view.spec.raw.values() if q.parse for name in q.parse.fields]
+    return count_answers(view.run.trials, fields)
 
 
 @drawn

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from string import Formatter
+from fractions import Fraction
 
-from grace.parsing.passage import Passage, longest_first, passage, plain, spelling
+import regex
+
+from grace.parsing.layout import labelled
+from grace.parsing.markup import unset
+from grace.parsing.passage import WORD, Passage, passage
+from grace.parsing.places import Key, Places, find_places
+from grace.parsing.reservations import (
+    contradicts,
+    corrects_only_what_follows,
+    leaves_choice_open,
+    leaves_number_open,
+    polarity,
+    withdrawals,
+)
+from grace.parsing.sentence import Statement, find_statements
 from grace.parsing.spec import (
     AnswerField,
     ChoiceField,
     IntegerField,
     ParserSpec,
-    PercentField,
+    SumCheck,
     out_of_range,
     sentence_gaps,
 )
+from grace.parsing.thoughts import split_thoughts
+from grace.parsing.tokens import Share, Token, Value, share, tokens
 
-Value = int | float | str
-
-#: No word, nor a part of one, as "no" in "know" and in "no-one".
-_NO_WORD_BEFORE = r"(?<!\w)(?<!\w[-'])"
-_NO_WORD_AFTER = r"(?!\w|[-']\w)"
-_NUMBER = r"(?<![\w.])-?(?:[0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15})(?!\w|\.[0-9])"
-_SYMBOL = r"[^\x00-\x7f\w\s]"  # an emoji, a check mark
-#: Before an answer: quotes, a parenthesis, a bullet.
-_STARTS = re.compile(r"""\A(?:[\s"'(•]|-(?=\s))*""")
+#: Pictures that say nothing of an answer, before or after it. Others may: 🤔, ❌, ≠.
+_PICTURE = r"[\U0001f300-\U0001faff☀-☄★☆☑☺♥❤✅✓✔✨⭐]"
+#: Before an answer: quotes, a parenthesis, a bullet, a tick; a cross where it denies.
+_STARTS = regex.compile(r"""\A(?:[\s"'(•→►▶☑✅✓✔❌✗✘❎]|[-=]>|-(?=\s))*""")
+_LEAD_IN = regex.compile(
+    r"(?:(?:my|the) )?(?:(?:best|final|overall) )?(?:estimate|guess|answer|choice|rating)"
+    r"(?: +(?:is|would be)(?: +that)?)? *:? +"
+)
 #: After an answer: nothing, or punctuation that leads away from it, unlike "+", "%", "/", "?".
-_ENDS = re.compile(rf""" *(?:$|[.,;:!()"|-]|'(?!\w)|{_SYMBOL})""")
-_ENDS_LINE = re.compile(r""" *[.!"')]* *$""")
-#: Before a sentence: a line's start with bullets, another sentence's end, a quote, a symbol.
-_SENTENCE_STARTS = rf"""(?:^[ >•|-]*|(?<=[.!?:")]) *|(?<!\w)'|(?<={_SYMBOL}) *)"""
-_SENTENCE_ENDS = rf"""(?= *(?:$|[.!")]|,["']|'(?!\w)|{_SYMBOL}))"""
+_ENDS = regex.compile(rf""" *(?:$|[.,;:!()"|-]|'(?!{WORD})|{_PICTURE})""")
+_ENDS_LINE = regex.compile(rf""" *(?:[.!"')]|{_PICTURE})* *$""")
+#: "5,5" and "2-2" are no 5 and no 2.
+_GOES_ON = regex.compile(r",[0-9]| *-+ *[0-9]")
+_AROUND = " \"'(•>-.,)"
+_CROSS = regex.compile("[❌✗✘❎]")
+_TICK = regex.compile("[✅✓✔]")
 
 
 @dataclass(frozen=True)
@@ -51,17 +67,6 @@ class Parsed:
 
 
 @dataclass(frozen=True)
-class Token:
-    """Words or a number that could be an answer, and where they stand in a line."""
-
-    start: int
-    end: int
-    value: Value
-    shown: str
-    marked: bool = True  # False: a percentage without its sign
-
-
-@dataclass(frozen=True)
 class Reading:
     """What one place says of a field: its value, or a problem and what was found.
 
@@ -75,20 +80,30 @@ class Reading:
 
 
 MISSING = Reading()
+TAKEN_BACK = Reading(problem="taken back")
+UNFINISHED = "unfinished_thoughts"
 
 
 def parse(text: str, spec: ParserSpec) -> Parsed:
     """Read an answer. Never raises, whatever the text.
 
-    Where a field stands at several places, those without an answer are passed over; if two
-    hold different answers the field is ambiguous.
+    Thoughts are no part of it. Where a field stands at several places, those without an answer
+    are passed over; if two hold different answers the field is ambiguous.
     """
-    answer = passage(text, spec.placeholders, spec.ignore)
-    found = _read_labels(answer, spec) | _read_sentence(answer, spec)
+    split = split_thoughts(text)
+    answer = passage(labelled(unset(split.answer), spec), spec.placeholders, spec.ignore)
+    found: dict[str, Reading] = {}
+    if any(field.label for field in spec.fields.values()):
+        found |= _read_labels(answer, spec)
+    if spec.sentence:
+        found |= _read_sentence(answer, spec)
     if not found:  # the one field has no label: the whole answer is read
-        found = {name: _read(field, answer, apart=True) for name, field in spec.fields.items()}
+        found = {name: _read_whole(field, answer) for name, field in spec.fields.items()}
+    if not split.finished and not split.answer.strip():
+        found = dict.fromkeys(spec.fields, Reading(problem="unfinished thoughts"))
     values = {name: found[name].value for name in spec.fields}
-    return Parsed(values, _status(found, spec), _flags(values, spec))
+    flags = _flags(values, spec)
+    return Parsed(values, _status(found, spec), flags if split.finished else (*flags, UNFINISHED))
 
 
 def _status(found: dict[str, Reading], spec: ParserSpec) -> str:
@@ -124,37 +139,23 @@ def _flags(values: dict[str, Value | None], spec: ParserSpec) -> tuple[str, ...]
 def _read_sentence(answer: Passage, spec: ParserSpec) -> dict[str, Reading]:
     """The fields of the sentence. Two different statements leave all of them open."""
     names = sentence_gaps(spec.sentence)
-    if not names:
-        return {}
-    found = _sentence_pattern(spec).finditer(answer.plain)
-    worded = {match[1].casefold(): match for match in found}
-    statements: dict[tuple[Value, ...], tuple[dict[str, Token], str]] = {}
-    for match in worded.values():
-        tokens = {name: next(_tokens(spec.fields[name], match[name])) for name in names}
-        shown = answer.cut(*match.span(1)).excerpt()
-        statements.setdefault(tuple(token.value for token in tokens.values()), (tokens, shown))
-    if len(statements) == 1:
-        ((tokens, _),) = statements.values()
-        return {name: _accept(spec.fields[name], token) for name, token in tokens.items()}
-    if statements:
-        shown_all = _few([shown for _, shown in statements.values()])
-        return dict.fromkeys(names, Reading(problem="ambiguous", found=shown_all))
-    return dict.fromkeys(names, _unreadable(answer))
+    statements = find_statements(answer, spec)
+    different = list({s.values: s for s in statements}.values())
+    if not different:
+        return dict.fromkeys(names, _unreadable(answer))
+    if len(different) > 1:
+        shown = _few([s.shown for s in different])
+        return dict.fromkeys(names, Reading(problem="ambiguous", found=shown))
+    (statement,) = different
+    if any(s.taken_back for s in statements):
+        return dict.fromkeys(names, Reading(problem="taken back", found=(statement.shown,)))
+    if any(s.doubtful for s in statements):
+        return dict.fromkeys(names, Reading(problem="in doubt", found=(statement.shown,)))
+    return _accept_all(statement, spec)
 
 
-def _sentence_pattern(spec: ParserSpec) -> re.Pattern[str]:
-    """The sentence between others; a final full stop is left to the sentence's end."""
-    parts = []
-    for text, name, _, _ in Formatter().parse((spec.sentence or "").rstrip(" .!")):
-        parts += [
-            " +" if piece.isspace() else re.escape(piece)
-            for piece in re.split("( +)", passage(text).plain)
-        ]
-        if name is not None:
-            parts.append(f"(?P<{name}>{_token_pattern(spec.fields[name])})")
-    sentence = "".join(parts).removeprefix(" +").removesuffix(" +")
-    pattern = f"{_SENTENCE_STARTS}({sentence}){_SENTENCE_ENDS}"
-    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+def _accept_all(statement: Statement, spec: ParserSpec) -> dict[str, Reading]:
+    return {name: _accept(spec.fields[name], token) for name, token in statement.tokens.items()}
 
 
 # Labels, and items after a label
@@ -163,60 +164,111 @@ def _sentence_pattern(spec: ParserSpec) -> re.Pattern[str]:
 def _read_labels(answer: Passage, spec: ParserSpec) -> dict[str, Reading]:
     """The fields that have a label, each from all the places where it stands."""
     fields = {name: field for name, field in spec.fields.items() if field.label}
-    places: dict[tuple[str, str], dict[str, Passage]] = defaultdict(dict)  # each text once
-    items = [item for label, item in (field.place for field in fields.values()) if item]
-    for label, part in _after_labels(answer, {field.place[0] for field in fields.values()}):
-        places[label, ""][part.plain] = part
-        for item, entry in _entries(part, items):
-            places[label, item][entry.plain] = entry
-    return {
-        name: _combine([_read(field, p, apart=False) for p in places[field.place].values()])
+    places = find_places(answer, spec)
+    found = {
+        name: _read_places(field, places.get(field.place) or Places())
         for name, field in fields.items()
     }
+    for check in spec.checks:
+        if any(found[name].value is None for name in check.sum if name in found):
+            found |= _read_shares(check, spec, found, places)
+    return found
 
 
-def _after_labels(answer: Passage, labels: Iterable[str]) -> Iterator[tuple[str, Passage]]:
-    """Each label and what follows it, up to the next label.
-
-    A label is followed by a colon or ends its line. No word stands before it on its line,
-    so that "prior knowledge: none" does not have the label "knowledge".
-    """
-    names = "|".join(spelling(label) for label in longest_first(labels))
-    if not names:
-        return
-    pattern = rf"(?:^|(?<=[^\w\s])|(?<=[0-9])) *(?P<label>{names}) *(?::|$)"
-    found = list(re.finditer(pattern, answer.plain, re.IGNORECASE | re.MULTILINE))
-    ends = [following.start("label") for following in found[1:]] + [len(answer.plain)]
-    for match, end in zip(found, ends, strict=False):  # no label: one end too many
-        yield plain(match["label"]), answer.cut(match.end(), end)
-
-
-def _entries(part: Passage, items: Iterable[str]) -> Iterator[tuple[str, Passage]]:
-    """Each item and what follows it on its line, up to the next item.
-
-    An item begins a line or follows a comma, a percent sign or the like; after it comes a
-    colon, an equals sign or a dash between spaces: "0-10%" is no item 0.
-    """
-    names = "|".join(spelling(item) for item in longest_first(set(items)))
-    if not names:
-        return
-    starts = r"""(?:^|(?<=[,;|%)])|(?<=[.!] ))[ >•("'-]*"""
-    pattern = rf"""{starts}(?P<item>{names})[ "')]*(?:[:=]|(?<= )-(?= ))"""
-    found = list(re.finditer(pattern, part.plain, re.IGNORECASE | re.MULTILINE))
-    ends = [following.start() for following in found[1:]] + [len(part.plain)]
-    for match, end in zip(found, ends, strict=False):
-        line_end = part.plain.find("\n", match.end(), end)
-        yield plain(match["item"]), part.cut(match.end(), end if line_end < 0 else line_end)
+def _read_places(field: AnswerField, places: Places) -> Reading:
+    """One reading of several places. Doubtful ones can only contradict the others."""
+    firm = [_read(field, part, apart=False) for part in places.firm.values()]
+    doubtful = [_read(field, part, apart=False) for part in places.doubtful.values()]
+    combined = _combine(firm)
+    others = {token.value: token for reading in doubtful for token in reading.tokens}
+    own = {token.value: token for token in combined.tokens}
+    if own and len(own | others) > 1:
+        return _ambiguous(own | others)
+    if others and not own:
+        shown = tuple(token.shown for token in others.values())
+        return Reading(problem="in doubt", found=_few(shown))
+    if combined.value is None and places.taken_back and not combined.tokens:
+        return TAKEN_BACK
+    return combined
 
 
 def _combine(readings: list[Reading]) -> Reading:
-    """One reading of several places."""
-    tokens = {token.value: token for reading in readings for token in reading.tokens}
-    if len(tokens) > 1:
-        return _ambiguous(tokens)
+    different = {token.value: token for reading in readings for token in reading.tokens}
+    if len(different) > 1:
+        return _ambiguous(different)
+    if doubts := [reading for reading in readings if reading.problem == "in doubt"]:
+        return doubts[0]
     answered = [reading for reading in readings if reading.tokens]
     unreadable = [reading for reading in readings if reading != MISSING]
     return next(iter([*answered, *unreadable]), MISSING)
+
+
+def _read_shares(
+    check: SumCheck, spec: ParserSpec, found: dict[str, Reading], places: dict[Key, Places]
+) -> dict[str, Reading]:
+    """Percentages said as fractions or decimals, or with a decimal comma.
+
+    Only all of them together, and only if they sum to one (or, with their signs, to the total):
+    then no other reading is possible. Nothing is rescaled that does not add up.
+    """
+    if check.total != 100 or any(spec.fields[n].type != "percent" for n in check.sum):
+        return {}
+    shares: dict[str, Share] = {}
+    for name in check.sum:
+        own = places.get(spec.fields[name].place) or Places()
+        if len(own.firm) != 1 or own.doubtful or own.taken_back:
+            return {}
+        (part,) = own.firm.values()
+        text = part.plain.strip(" \n\"'(")
+        one = share(text)
+        if one is None or _says_more(spec.fields[name], text[one.end :]):
+            return {}
+        shares[name] = one
+    total = sum((one.value for one in shares.values()), Fraction(0))
+    tolerance = Fraction(check.tolerance) / 100
+    if all(one.percent for one in shares.values()):
+        factor = 1 if abs(total - 100) <= 100 * tolerance else 0
+    else:
+        plain = not any(one.percent and one.value for one in shares.values())
+        parts = any(not one.whole for one in shares.values())
+        factor = 100 if plain and parts and abs(total - 1) <= tolerance else 0
+    if not factor:
+        return {}
+    return {
+        name: Reading(float(one.value * factor), "", tokens=found[name].tokens)
+        for name, one in shares.items()
+    }
+
+
+def _says_more(field: AnswerField, rest: str) -> bool:
+    """Whether after a share anything else is said that could change it."""
+    return bool(
+        not _ENDS.match(rest) or leaves_number_open(rest) or next(tokens(field, rest), None)
+    )
+
+
+# The whole answer
+
+
+def _read_whole(field: AnswerField, answer: Passage) -> Reading:
+    """A field that is the whole answer: its first line, or what stands after a correction."""
+    first = _WORDS.match(answer.plain)
+    cues = list(withdrawals(answer.plain, first.end() if first else 0))
+    if not cues:
+        return _read(field, answer, apart=True)
+    last = answer.cut(cues[-1], len(answer.plain))
+    colon = _CORRECTION.match(last.plain)
+    reading = MISSING
+    if colon and corrects_only_what_follows(colon[0]):
+        reading = _read(field, last.cut(colon.end(), len(last.plain)), apart=True)
+    before = _read(field, answer.cut(0, cues[-1]), apart=True)
+    if reading.value is not None:
+        return reading
+    return Reading(problem="taken back", found=before.found) if before.tokens else before
+
+
+_WORDS = regex.compile(r"\W*\w*")
+_CORRECTION = regex.compile(r"[\W]*[\w ,]{0,40}:")
 
 
 # One field at one place
@@ -228,26 +280,60 @@ def _read(field: AnswerField, part: Passage, *, apart: bool) -> Reading:
     The answer begins the first line that has anything in it. A number on a line of its own
     must be alone there: "1. The speaker …" begins a list.
     """
-    start = len(part.plain) - len(_STARTS.sub("", part.plain, count=1))
-    apart = apart or "\n" in part.plain[:start]
+    begins = _STARTS.match(part.plain)
+    start = begins.end() if begins else 0
+    marks = part.plain[:start]
+    apart = apart or "\n" in marks
+    if lead := _LEAD_IN.match(part.plain, start):
+        start = lead.end()
+        start += len(part.plain[start:]) - len(part.plain[start:].lstrip(" \"'("))
     line = part.cut(start, len(part.plain)).first_line()
-    first = next(_tokens(field, line.plain), None)
-    if first is None or first.start > 0:
+    all_tokens = list(tokens(field, line.plain))
+    if not all_tokens or all_tokens[0].start > 0:
         return _unreadable(line)
-    tokens = list(_tokens(field, line.plain))
-    answers = {token.value: token for token in tokens}
+    answers = {token.value: token for token in all_tokens}
     if len(answers) > 1:
         return _ambiguous(answers)
+    end = _end_of_repetition(line, all_tokens)
     ends = _ENDS_LINE if apart and not isinstance(field, ChoiceField) else _ENDS
-    if not ends.match(line.plain, _end_of_repetition(line, tokens)):
+    if not ends.match(line.plain, end) or _GOES_ON.match(line.plain, end):
         return _unreadable(line)
-    return _accept(field, first)
+    after = part.plain[start + len(line.plain) :]
+    return _unless_open(field, all_tokens[0], line, end, marks, after)
 
 
-def _end_of_repetition(line: Passage, tokens: list[Token]) -> int:
+def _unless_open(
+    field: AnswerField, token: Token, line: Passage, end: int, marks: str, after: str
+) -> Reading:
+    """The token as an answer, unless the words around it leave that open."""
+    rest = line.plain[end:].strip()
+    others = [one for one in (text.strip(_AROUND) for text in after.split("\n")) if one]
+    doubt = bool(others) and contradicts(after.strip().split("\n", 1)[0])
+    if isinstance(field, ChoiceField):
+        same = [word for word, value in field.spellings.items() if value == token.value]
+        affirms = polarity(same)
+        doubt = doubt or (bool(rest) and leaves_choice_open(rest, affirms))
+        doubt = doubt or bool(marks and (_TICK if affirms == "no" else _CROSS).search(marks))
+        for other in others:
+            first = next(tokens(field, other), None)
+            if first and first.start == 0 and first.value != token.value:
+                return _ambiguous({token.value: token, first.value: first})
+    else:
+        doubt = doubt or (bool(rest) and leaves_number_open(rest))
+        doubt = doubt or bool(marks and _CROSS.search(marks))
+        for other in others:
+            first = next(tokens(field, other), None)
+            if first and first.value != token.value and first.end == len(other):
+                return _ambiguous({token.value: token, first.value: first})
+    if doubt:
+        return Reading(problem="in doubt", found=(line.excerpt(),), tokens=(token,))
+    return _accept(field, token)
+
+
+def _end_of_repetition(line: Passage, found: list[Token]) -> int:
     """Where the same answer, said again without a word between, ends: "all 3"."""
-    end = tokens[0].end
-    for token in tokens[1:]:
+    end = found[0].end
+    for token in found[1:]:
         if line.plain[end : token.start].strip():
             break
         end = token.end
@@ -270,45 +356,15 @@ def _unreadable(part: Passage) -> Reading:
     return Reading(problem="not in the format", found=(excerpt,)) if excerpt else MISSING
 
 
-def _ambiguous(tokens: dict[Value, Token]) -> Reading:
-    several = tuple(tokens.values())
+def _ambiguous(found: dict[Value, Token]) -> Reading:
+    several = tuple(found.values())
     return Reading(None, "ambiguous", _few([token.shown for token in several]), several)
 
 
-def _few(found: Sequence[str], limit: int = 4) -> tuple[str, ...]:
+def _few(found: Iterable[str], limit: int = 4) -> tuple[str, ...]:
     """The first of many, for a status."""
+    found = tuple(found)
     return (*found[:limit], *(["…"] if len(found) > limit else []))
 
 
-# Words and numbers that could be an answer
-
-
-def _tokens(field: AnswerField, text: str) -> Iterator[Token]:
-    """Everything in a line that could be an answer, in order."""
-    spellings = longest_first(field.spellings)
-    pattern = re.compile(_token_pattern(field, groups=True), re.IGNORECASE)
-    for match in pattern.finditer(text):
-        start, end = match.span()
-        if match.lastindex is not None and match.lastindex <= len(spellings):
-            value: Value = field.spellings[spellings[match.lastindex - 1]]
-            shown = field.choices[str(value)][0] if isinstance(field, ChoiceField) else str(value)
-            yield Token(start, end, value, shown)
-        elif isinstance(field, PercentField):
-            sign = match[0].endswith("%")
-            number = float(match[0].rstrip("% "))
-            yield Token(start, end, number, f"{number:g}{'%' if sign else ''}", sign)
-        else:
-            number = float(match[0]) if "." in match[0] else int(match[0])
-            yield Token(start, end, number, match[0])
-
-
-def _token_pattern(field: AnswerField, *, groups: bool = False) -> str:
-    """A pattern for one answer; with `groups` each spelling has a group, in order."""
-    words = [spelling(word) for word in longest_first(field.spellings)]
-    parts = [f"({word})" if groups else word for word in words]
-    alternatives = [f"{_NO_WORD_BEFORE}(?:{'|'.join(parts)}){_NO_WORD_AFTER}"] if parts else []
-    if isinstance(field, PercentField):
-        alternatives.append(f"{_NUMBER}(?: *%)?")
-    elif isinstance(field, IntegerField):
-        alternatives.append(_NUMBER)
-    return f"(?:{'|'.join(alternatives)})"
+__all__ = ["Parsed", "parse"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cached_property
 from string import Formatter
 from typing import Annotated, Any, Literal
 
@@ -42,12 +43,12 @@ class FieldPart(Part):
             raise ValueError("expected a word to look for")
         return text
 
-    @property
+    @cached_property
     def place(self) -> tuple[str, str]:
         """Label and item as they are compared, without a colon; "" for none."""
         return plain(self.label or "").rstrip(": "), plain(self.item or "").rstrip(": ")
 
-    @property
+    @cached_property
     def spellings(self) -> dict[str, int | str]:
         """Each word that is an answer, plain, and the value it stands for."""
         return {}
@@ -61,7 +62,7 @@ class IntegerField(FieldPart):
     max: int | None = None
     words: dict[int, tuple[Phrase, ...]] = {}
 
-    @property
+    @cached_property
     def spellings(self) -> dict[str, int | str]:
         """See `FieldPart`."""
         return {plain(word): value for value, words in self.words.items() for word in words}
@@ -92,7 +93,7 @@ class ChoiceField(FieldPart):
     type: Literal["choice"]
     choices: dict[str, tuple[Phrase, ...]] = Field(min_length=1)
 
-    @property
+    @cached_property
     def spellings(self) -> dict[str, int | str]:
         """See `FieldPart`."""
         return {plain(word): name for name, words in self.choices.items() for word in words}

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
 from grace.figures.validity import read_statuses, reductions
 from grace.figures.view import View
-from grace.summary import LOW_MASS_ADVICE
+from grace.parsing.statuses import shown_reasons
+from grace.summary import LOW_MASS_ADVICE, REASONS
 
 Weight = Literal["grave", "note"]
 
@@ -28,6 +31,7 @@ FLAGS = {
     "prefix_rounded": "rounding made an option less probable than what begins with it",
     "truncated": "the answer reached the token limit",
     "sum_not_100": "the stated percentages do not sum to 100 ± 1",
+    "unfinished_thoughts": "the model was still thinking when its answer was cut off",
 }
 
 
@@ -58,7 +62,7 @@ def doubts(view: View) -> list[Doubt]:
 def _unfinished(view: View) -> Iterator[Doubt]:
     counts, plan = view.manifest.get("counts", {}), view.manifest["plan"]
     if counts.get("failed"):
-        reasons = "; ".join(f"{n:,} × {why}" for why, n in list(counts["failures"].items())[:5])
+        reasons = "; ".join(shown_reasons(pd.Series(counts["failures"]), REASONS, "queries"))
         yield Doubt(
             "grave",
             f"{counts['failed']:,} queries failed",
@@ -110,7 +114,8 @@ def _unreadable(view: View) -> Iterator[Doubt]:
             f"{bad:,} of {counts.sum():,} raw answers could not be read in full",
             f"{bad:,} of {counts.sum():,} raw answers are not in the format that was asked for. "
             "What could not be read is missing and never guessed; if it is missing more in one "
-            "cell than in another, means are of the answers that happened to be readable.",
+            "cell than in another, means are of the answers that happened to be readable. What they "
+            f"lack: {'; '.join(shown_reasons(counts, REASONS))}.",
         )
 
 
