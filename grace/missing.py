@@ -27,6 +27,7 @@ CORE = (
     "pandas",
     "pyarrow",
     "pydantic",
+    "regex",
     "rich",
     "scipy",
     "yaml",

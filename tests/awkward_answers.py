@@ -378,7 +378,7 @@ SENTENCES = [
     ("Example: It was good.", None, None),
     ("Option A: It was good.", None, None),
     ("Options: It was good. It was bad.", None, None),
-    ("Either \"It was good.\" or \"It wasn't bad.\"", None, None),
+    ('Either "It was good." or "It wasn\'t bad."', None, None),
     ("It was good.\nIt wasn't bad.", None, None),
     ("It was good/bad.", None, None),
     ("It wasn't good, but it wasn't bad.", None, None),
@@ -405,7 +405,7 @@ SENTENCES = [
     ("It was good. She keeps it to herself.", None, None),
     ("Nora would avoid saying: It was bad.", None, None),
     ("Nora is unlikely to say: It was bad.", None, None),
-    ("Nora refuses to say \"It was good.\"", None, None),
+    ('Nora refuses to say "It was good."', None, None),
     ("She must not say\n> It was bad.", None, None),
     ("She would never say:\n> It was bad.", None, None),
 ]

@@ -9,13 +9,17 @@ A field is looked for in one of three places:
 
 There the text must begin with the answer and must name no other one; only punctuation
 may follow it directly, so that neither "2 or more" nor "No idea" is an answer. What differs
-from that is missing and the status says what was found. Case, Markdown, square brackets and
-typographic quotes and dashes do not matter. Nothing is guessed, rescaled or rounded.
+from that is missing and the status says what was found. Nothing is guessed, rescaled or rounded.
+
+An answer goes through these modules: thoughts (cut out), markup (what is struck out, LaTeX),
+layout (JSON and tables as labelled lines), passage (one normal form), places and sentence (where
+an answer stands), tokens (what it is there), reservations and quoting (whether it is meant).
 """
 
 from __future__ import annotations
 
 from grace.parsing.reading import Parsed, parse
 from grace.parsing.spec import ParserSpec
+from grace.parsing.thoughts import Split, split_thoughts
 
-__all__ = ["Parsed", "ParserSpec", "parse"]
+__all__ = ["Parsed", "ParserSpec", "Split", "parse", "split_thoughts"]

@@ -101,9 +101,9 @@ def _sentence_lines(pairs: list[tuple[str, Any]], spec: ParserSpec) -> list[str]
     values: dict[str, str] = {}
     for key, found in pairs:
         for gap in gaps:
-            if key == _key(gap) and isinstance(found, str):
-                if values.setdefault(gap, found) != found:
-                    return []
+            own = key == _key(gap) and isinstance(found, str)
+            if own and values.setdefault(gap, found) != found:
+                return []
     if not gaps or set(values) != set(gaps):
         return []
     if any(plain(values[gap]) not in spec.fields[gap].spellings for gap in gaps):
@@ -262,7 +262,7 @@ def _stem(word: str) -> str:
 
 
 def _with_labels(text: str, spec: ParserSpec) -> str:
-    """"1. … 2. … 3. …" with the labels, which are asked for in this order.
+    """A list "1. … 2. … 3. …" with the labels, which are asked for in this order.
 
     Only where no label stands in the text, there are as many entries as labels, and one of
     them has the items of its label, so that it is plain that the entries answer the requests.
@@ -290,4 +290,3 @@ def _with_labels(text: str, spec: ParserSpec) -> str:
 
 def _has_item(item: str, entry: str) -> bool:
     return bool(regex.search(rf"(?<!\w){regex.escape(item)} *[:=]", plain(entry)))
-

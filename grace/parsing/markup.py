@@ -1,7 +1,7 @@
 """How an answer is set: what is struck out goes, what is only decoration is taken off.
 
 LaTeX, HTML and crossed-out text stand around answers as models write them for a page. Only what
-is known is taken off; an unknown command stays, so that what it means is not lost ("\\not").
+is known is taken off; an unknown command stays, so that what it means ("not") is not lost.
 """
 
 from __future__ import annotations

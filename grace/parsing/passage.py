@@ -163,9 +163,7 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=4096)
 def spelling(text: str) -> str:
     """A pattern for a phrase, whatever the white space between its words."""
-    return " +".join(
-        regex.escape(word).replace("ß", "(?:ß|ss)") for word in plain(text).split()
-    )
+    return " +".join(regex.escape(word).replace("ß", "(?:ß|ss)") for word in plain(text).split())
 
 
 def longest_first(texts: Iterable[str]) -> list[str]:

@@ -156,7 +156,9 @@ def _withdrawn(text: str, labels: tuple[str, ...]) -> tuple[int | None, bool]:
         return None, False
     line = text.find("\n", cue)
     value = text[:cue].strip()
-    alone = bool(value) and "\n" not in text[:cue].lstrip() and (line < 0 or not text[line:].strip())
+    alone = (
+        bool(value) and "\n" not in text[:cue].lstrip() and (line < 0 or not text[line:].strip())
+    )
     return cue, alone and not any(label in text[cue:] for label in labels)
 
 
@@ -190,9 +192,7 @@ def _item_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
     names = "|".join(spelling(item) for item in longest_first(set(items)))
     starts = r"""(?:^|(?<=[,;|%)])|(?<=[.!] ))[ >•("'-]*"""
     item = rf"(?:(?P<item>{names})|pr?\( *(?:\p{{L}} *= *)?(?P<item>{names}) *\))"
-    return regex.compile(
-        rf"""{starts}{item}[ "')]*(?:[:=]|(?<= )-(?= ))""", regex.MULTILINE
-    )
+    return regex.compile(rf"""{starts}{item}[ "')]*(?:[:=]|(?<= )-(?= ))""", regex.MULTILINE)
 
 
 def _in_order(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passage]]:

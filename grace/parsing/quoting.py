@@ -37,19 +37,23 @@ _CLAUSE = regex.compile(
 )
 #: What may go on after the closing quote: who says it, or why.
 _FOLLOWED = regex.compile(
-    rf"""[\s"')\]]*(?:$|[.!;(-]|[,]?\s*(?:[\w'.-]+ +){{1,4}}(?:most +|very +)?(?:likely +|probably +)?{_SAYING}\b"""
+    r"""[\s"')\]]*(?:$|[.!;(-]"""
+    r"""|[,]?\s*(?:[\w'.-]+ +){1,4}(?:most +|very +)?(?:likely +|probably +)?"""
+    rf"""{_SAYING}\b"""
     r"""|[,]?\s*(?:because|since|as|to|so|in order|for|which|this|that|is|would be|and|with|given"""
     r"""|while|by)\b|[,]?\s*$)"""
 )
 _TOO = regex.compile(
     r"\b(?:too|lie|lies|lying|dishonest|untrue|false|wrong|rude|harsh|unkind|cruel|blunt|hurt\w*"
-    r"|off the table|out of the question|offen\w+|inaccurate|misleading|insult\w*|mean|exaggerat\w+"
-    r"|discourag\w+|devastat\w+|crush\w*|inappropriate|unlikely|what (?:not|he thinks|she thinks))\b"
+    r"|off the table|out of the question|offen\w+|inaccurate|misleading|insult\w*|mean"
+    r"|exaggerat\w+|discourag\w+|devastat\w+|crush\w*|inappropriate|unlikely"
+    r"|what (?:not|he thinks|she thinks))\b"
 )
 #: Later sentences that deny what was quoted.
 _DENIED = regex.compile(
-    r"(?:n't|\b(?:not|never|cannot|no one|nobody|no +\w+)\b)(?: +\w+){0,2} +(?:say|tell|answer|admit|use|mean"
-    r"|utter|choose|put)(?: +\w+){0,2} +(?:that|this|so|it|these)(?= *(?:$|[.!,;)\n]|to |aloud|out ))"
+    r"(?:n't|\b(?:not|never|cannot|no one|nobody|no +\w+)\b)(?: +\w+){0,2} +(?:say|tell|answer"
+    r"|admit|use|mean|utter|choose|put)(?: +\w+){0,2} +(?:that|this|so|it|these)"
+    r"(?= *(?:$|[.!,;)\n]|to |aloud|out ))"
     r"|\b(?:that|this|it|which)(?:'s| +is| +was| +would +be| +seems| +sounds| +would| +might +be)"
     r"(?: +\w+){0,2} +(?:not +what|a +lie|lying|dishonest|untrue|false|wrong|rude|too +\w+|harsh"
     r"|unkind|cruel|hurt\w*|what +\w+ +(?:thinks?|feels?|believes?|fears?)|the +truth|out)"
@@ -58,9 +62,11 @@ _DENIED = regex.compile(
     r"|\b(?:stays?|remains?|keeps?|be|stay) +(?:\w+ +)?(?:silent|quiet)\b|\bnothing +at +all\b"
     r"|\b(?:declines?|refuses?) +to +(?:say|answer|comment)\b|\bkeeps? +(?:it|that|this) +to\b"
 )
+#: A new sentence, or a line of several words, that turns against the one before.
 _TURNS = regex.compile(
-    r"""[ "')>•.!,;-]*(?:\n[\s>•"'(-]*(?=[^.!?\n]* \w+ [^.!?\n]*\w))?(?:but|however|yet|or|nor|not|no(?= *[.,!;-])|instead|rather|actually|wait|except"""
-    r"""|although|though|unless|sorry|oops|just kidding|alternatively|otherwise|if|maybe|perhaps)\b"""
+    r"""[ "')>•.!,;-]*(?:\n[\s>•"'(-]*(?=[^.!?\n]* \w+ [^.!?\n]*\w))?"""
+    r"(?:but|however|yet|or|nor|not|no(?= *[.,!;-])|instead|rather|actually|wait|except|although"
+    r"|though|unless|sorry|oops|just kidding|alternatively|otherwise|if|maybe|perhaps)\b"
 )
 _SUPPOSES = regex.compile(
     r"\b(?:if|unless|suppos\w+|imagin\w+|were|had|could|might|thinks?|believes?|wenn|falls"
@@ -105,15 +111,19 @@ class Around:
             heading = pieces[-2]
         elif len(pieces) == 1 and not _LETTER.search(lead):
             lines = [one.strip() for one in earlier.split("\n")[:-1] if one.strip(" \t>•*-|\"'")]
-            joined = not earlier[: len(earlier) - len(line) - 1].rpartition("\n")[2].strip() == ""
-            if lines and lines[-1].rstrip("\"' ").endswith((":", "?", "...")):
-                heading = lines[-1]
-            elif lines and joined and len(lines[-1].split()) > 2 and lines[-1][-1] not in ".!":
-                heading = lines[-1]
+            heading = _heading(lines[-1] if lines else "", earlier, line)
         words = _WORDS.findall("".join(pieces[:-1]))
         quoted = earlier.rstrip().endswith(('"', "'"))
         tail, after = _divide(answer.cut(stop, end))
         return cls(lead, heading, len(words) > 2, quoted, tail, after)
+
+
+def _heading(last: str, earlier: str, line: str) -> str:
+    """The last line before, if it leads over to this one: it asks, or does not end there."""
+    if last.rstrip("\"' ").endswith((":", "?", "...")):
+        return last
+    joined = earlier[: len(earlier) - len(line) - 1].rpartition("\n")[2].strip()
+    return last if joined and len(last.split()) > 2 and last[-1] not in ".!" else ""
 
 
 def _ends_with(line: str, lead: str, mark: str) -> bool:
@@ -181,9 +191,4 @@ def _tail_doubts(tail: str) -> bool:
 
 def _after_doubts(after: str) -> bool:
     first = after.split("\n", 1)[0]
-    return bool(
-        _TURNS.match(after)
-        or _ASKS.match(after)
-        or _DENIED.search(after)
-        or frowns(first)
-    )
+    return bool(_TURNS.match(after) or _ASKS.match(after) or _DENIED.search(after) or frowns(first))

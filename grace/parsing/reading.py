@@ -47,6 +47,8 @@ _ENDS = regex.compile(rf""" *(?:$|[.,;:!()"|-]|'(?!{WORD})|{_PICTURE})""")
 _ENDS_LINE = regex.compile(rf""" *(?:[.!"')]|{_PICTURE})* *$""")
 #: "5,5" and "2-2" are no 5 and no 2.
 _GOES_ON = regex.compile(r",[0-9]| *-+ *[0-9]")
+#: A line that goes on for longer after an answer is no remark on it.
+_REMARK = 5000
 _AROUND = " \"'(•>-.,)"
 _CROSS = regex.compile("[❌✗✘❎]")
 _TICK = regex.compile("[✅✓✔]")
@@ -243,7 +245,10 @@ def _read_shares(
 def _says_more(field: AnswerField, rest: str) -> bool:
     """Whether after a share anything else is said that could change it."""
     return bool(
-        not _ENDS.match(rest) or leaves_number_open(rest) or next(tokens(field, rest), None)
+        len(rest) > _REMARK
+        or not _ENDS.match(rest)
+        or leaves_number_open(rest)
+        or next(tokens(field, rest), None)
     )
 
 
@@ -308,7 +313,7 @@ def _unless_open(
     """The token as an answer, unless the words around it leave that open."""
     rest = line.plain[end:].strip()
     others = [one for one in (text.strip(_AROUND) for text in after.split("\n")) if one]
-    doubt = bool(others) and contradicts(after.strip().split("\n", 1)[0])
+    doubt = len(rest) > _REMARK or (bool(others) and contradicts(after.strip().split("\n", 1)[0]))
     if isinstance(field, ChoiceField):
         same = [word for word, value in field.spellings.items() if value == token.value]
         affirms = polarity(same)

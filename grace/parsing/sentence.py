@@ -77,11 +77,13 @@ def _candidates(answer: Passage, spec: ParserSpec) -> Iterator[Statement]:
             continue
         seen.add(key)
         found = {name: next(tokens(spec.fields[name], match[name])) for name in names}
-        shown = answer.cut(*match.span(1)).excerpt()
+        start, stop = match.span(1)
+        shown = answer.cut(start, stop).excerpt()
         yield Statement(
             found,
             shown,
-            *match.span(1),
+            start,
+            stop,
             doubtful=doubted(around),
             affirmed=affirmed(around),
         )

@@ -31,7 +31,8 @@ _PAIRS = (
      r"<\|channel\|>\s?final\b[^<]{0,80}(?:<\|message\|>)?"),
     (r"\A\s*analysis(?=[A-Z\"'])", r"\bassistant\s*final(?=[^a-z])|(?<=\W)assistantfinal"),
     (r"<\|?channel\|?>\s?(?:thought|analysis)\b", r"<\|?channel\|?>(?!\s?(?:thought|analysis)\b)"),
-    (r"^[ \t]{0,9}thinking ?(?:\.\.\.|…)[ \t]{0,9}$", r"^[ \t]{0,9}(?:\.\.\.|…) ?done thinking\.?[ \t]{0,9}$"),
+    (r"^[ \t]{0,9}thinking ?(?:\.\.\.|…)[ \t]{0,9}$",
+     r"^[ \t]{0,9}(?:\.\.\.|…) ?done thinking\.?[ \t]{0,9}$"),
     (r"\A\s*here(?:'s| is| are) my (?:thought process|thoughts)\s*:", r"\bhere is my response\s*:"),
 )  # fmt: skip
 _FLAGS = regex.IGNORECASE | regex.MULTILINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +11,7 @@ from functools import lru_cache
 import regex
 
 from grace.parsing.passage import WORD, longest_first, spelling
-from grace.parsing.spec import AnswerField, ChoiceField, IntegerField, PercentField
+from grace.parsing.spec import AnswerField, ChoiceField, PercentField
 
 Value = int | float | str
 
@@ -20,18 +21,19 @@ _NO_WORD_AFTER = rf"(?!{WORD}|[-']{WORD})"
 #: "is" and counters that follow a number or word without a space and change nothing: "5点です".
 _COPULA = r"(?:です|でした|だ|입니다|이다|예요|이에요)?"
 _COUNTERS = rf"(?: ?(?:点|點|分|個|个|つ|점|개))?{_COPULA}"
-_NUMBER = rf"(?<![\w\p{{M}}\p{{N}}.])-?(?:[0-9]{{1,15}}(?:\.[0-9]{{1,15}})?|\.[0-9]{{1,15}})"
+_NUMBER = r"(?=[-.0-9])(?<![\w\p{M}\p{N}.])-?(?:[0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15})"
 _NO_DIGIT_AFTER = rf"(?!{WORD}|\.[0-9])"
 _SIGN_WORDS = (
     r"(?:per ?cent|pct|prozent|pour ?cent|por ?ciento|por ?cento|per ?cento|procent(?:a|ów|i)?"
     r"|процент(?:а|ов)?|パーセント|퍼센트)"
 )
 _SIGN = rf"(?: *%| *{_SIGN_WORDS})"
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 #: English numbers from 0 to 100, before "percent".
 _WORDED = {
     **{word: number for number, word in enumerate(_UNITS)},
@@ -45,9 +47,7 @@ _WORDED = {
     "a hundred": 100,
     "one hundred": 100,
 }
-_WORDED_PATTERN = "|".join(
-    word.replace("-", "[- ]") for word in longest_first(_WORDED)
-)
+_WORDED_PATTERN = "|".join(word.replace("-", "[- ]") for word in longest_first(_WORDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,11 @@ def tokens(field: AnswerField, text: str) -> Iterator[Token]:
 def _percentage(match: regex.Match[str]) -> Token:
     if worded := match["worded"]:
         number = float(_WORDED[worded.replace(" ", "-") if "hundred" not in worded else worded])
-        return Token(*match.span(), number, f"{number:g}%")
+        return Token(match.start(), match.end(), number, f"{number:g}%")
     sign = match["sign"] is not None
     number = float(match["number"])
-    return Token(*match.span(), number, f"{number:g}{'%' if sign else ''}", sign)
+    shown = f"{number:g}{'%' if sign else ''}"
+    return Token(match.start(), match.end(), number, shown, sign)
 
 
 @lru_cache(maxsize=256)
@@ -110,13 +111,15 @@ def _pattern(kind: str, words: list[str], *, groups: bool) -> str:
     parts = [f"({spelling(word)})" if groups else spelling(word) for word in words]
     alternatives = []
     if parts:
-        alternatives.append(f"{_NO_WORD_BEFORE}(?:{'|'.join(parts)}){_COPULA}{_NO_WORD_AFTER}")
+        first = "".join({c if c.isalnum() else f"\\{c}" for c in (word[0] for word in words)})
+        spelt = f"(?=[{first}]){_NO_WORD_BEFORE}(?:{'|'.join(parts)})"
+        alternatives.append(f"{spelt}{_COPULA}{_NO_WORD_AFTER}")
     if kind == "percent":
         alternatives.append(
             rf"(?P<number>{_NUMBER})(?:(?P<sign>{_SIGN}){_COPULA}(?!{WORD})|{_NO_DIGIT_AFTER})"
         )
         alternatives.append(
-            rf"{_NO_WORD_BEFORE}(?P<worded>{_WORDED_PATTERN}) +{_SIGN_WORDS}(?!{WORD})"
+            rf"(?=[a-z]){_NO_WORD_BEFORE}(?P<worded>{_WORDED_PATTERN}) +{_SIGN_WORDS}(?!{WORD})"
         )
     elif kind == "integer":
         alternatives.append(rf"(?P<number>{_NUMBER}){_COUNTERS}{_NO_DIGIT_AFTER}")
@@ -131,10 +134,6 @@ _SHARE = regex.compile(
     r"|\s*(?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])"
     rf"|\s*(?P<whole>[0-9]{{1,3}})(?:[.,](?P<decimals>[0-9]{{1,9}}))?(?P<sign>{_SIGN})?"
 )
-_VULGAR = {
-    **dict(zip("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚", [(1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (1, 5), (2, 5), (3, 5), (4, 5), (1, 6), (5, 6)], strict=True)),
-    **dict(zip("⅛⅜⅝⅞⅐⅑⅒", [(1, 8), (3, 8), (5, 8), (7, 8), (1, 7), (1, 9), (1, 10)], strict=True)),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,9 @@ def share(text: str) -> Share | None:
     if match is None:
         return None
     if match["vulgar"]:
-        return Share(Fraction(*_VULGAR[match["vulgar"]]), match.end(), percent=False, whole=False)
+        top, bottom = unicodedata.normalize("NFKC", match["vulgar"]).split("⁄")
+        value = Fraction(int(top), int(bottom))
+        return Share(value, match.end(), percent=False, whole=False)
     if match["top"]:
         if int(match["bottom"]) == 0:
             return None

@@ -114,8 +114,8 @@ def _unreadable(view: View) -> Iterator[Doubt]:
             f"{bad:,} of {counts.sum():,} raw answers could not be read in full",
             f"{bad:,} of {counts.sum():,} raw answers are not in the format that was asked for. "
             "What could not be read is missing and never guessed; if it is missing more in one "
-            "cell than in another, means are of the answers that happened to be readable. What they "
-            f"lack: {'; '.join(shown_reasons(counts, REASONS))}.",
+            "cell than in another, means are of the answers that happened to be readable. "
+            f"What they lack: {'; '.join(shown_reasons(counts, REASONS))}.",
         )
 
 
