@@ -181,6 +181,45 @@ def test_decimals_are_percentages_only_if_they_sum_to_one(parts):
         assert found == [None] * 4
 
 
+PIECES = [*"|{}[]\"':,.;-~$\\/<>()%?0123 \n\t", "|---|---|\n", "| 0 | 10% |\n", "~~", "<think>"]
+PIECES += ["</think>", "\\boxed{", "\\frac{1}{2}", '{"knowledge": "yes"}', "Knowledge", "wait, "]
+PIECES += [
+    "Initial Answer",
+    "Probabilities",
+    "yes",
+    "no",
+    "It was good",
+    "she says",
+    "1. ",
+    "½",
+    "<s>",
+]
+PIECES += [
+    "2️⃣",
+    "\u0336",
+    "\u200d",
+    "👨",
+    "है",
+    "İ",
+    "ß",
+    "\ud800",
+    "<|channel|>",
+    "and",
+    "of the 3",
+    "```",
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_any_layout_can_be_read(text):
+    for declared in (knowledge_spec, polite_spec, spec("fields: {p: {type: percent}}")):
+        parsed = parse(text, declared)
+        assert set(parsed.values) == set(declared.fields)
+        assert (parsed.status == "ok") == (None not in parsed.values.values())
+        assert "\n" not in parsed.status
+
+
 def test_thoughts_are_given_apart_from_the_answer():
     split = split_thoughts("<think>\nPerhaps bad.\n</think>\n\nIt was good.")
     assert (split.thoughts, split.answer.strip(), split.finished) == (

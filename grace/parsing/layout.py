@@ -187,7 +187,7 @@ def _table_lines(block: list[str], spec: ParserSpec) -> list[str]:
         return block
     rows = [_cells(line) for line in block if not _is_rule(line)]
     width = max((len(row) for row in rows), default=0)
-    if not rules and not all(line.lstrip().startswith("|") for line in block):
+    if not rows or (not rules and not all(line.lstrip().startswith("|") for line in block)):
         return block
     places = {text for field in spec.fields.values() for text in field.place if text}
     head = rows[0] if rules else []
