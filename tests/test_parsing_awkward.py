@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import unicodedata
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from grace.parsing import parse
+from grace.parsing.statuses import count_answers, shown_reasons
 from grace.parsing.thoughts import split_thoughts
+from grace.summary import _show_parsed
 from tests.awkward_answers import ALL, BETS, FULL, KNOWS, NUMBERS, OTHERS, SENTENCES, WHOLE
 from tests.parsing_specs import bets, knowledge_answer, knowledge_spec, polite_spec, spec
 
@@ -233,3 +239,41 @@ def test_thoughts_are_given_apart_from_the_answer():
 
 def test_whole_answer_in_full():
     assert tuple(parse(FULL, knowledge_spec).values.values()) == ALL
+
+
+# What is said of answers that were not read
+
+
+def statuses(count):
+    """One answer that was read and `count` that lack different things, two of the first."""
+    lacking = [f"missing: knowledge; out of range: p_{k % 4} ({k}%)" for k in range(4)]
+    lacking += ["in doubt: knowledge (Yes, but)", "taken back: p_0", "missing: p_1", "missing: p_2"]
+    return ["ok", lacking[0], *lacking[:count]]
+
+
+def test_an_answer_counts_once_and_the_words_in_it_do_not():
+    trials = pd.DataFrame({"a_parse_status": statuses(8), "b_parse_status": ["ok"] * 9 + [None]})
+    counts = count_answers(trials, knowledge_spec.fields)
+    assert (counts.sum(), counts["ok"], counts["no answer"]) == (20, 10, 1)
+    assert counts["missing: knowledge; out of range: p_0"] == 2
+    assert counts["in doubt: knowledge"] == 1
+
+
+def test_reasons_beyond_those_listed_are_counted():
+    counts = count_answers(pd.DataFrame({"parse_status": statuses(8)}), knowledge_spec.fields)
+    shown = shown_reasons(counts, 5)
+    assert shown[0] == "2 × missing: knowledge; out of range: p_0"
+    assert len(shown) == 6
+    assert shown[-1] == "and 3 more reasons (3 answers)"
+    few = count_answers(pd.DataFrame({"parse_status": statuses(5)}), knowledge_spec.fields)
+    assert len(shown_reasons(few, 5)) == 5
+
+
+def test_terminal_counts_answers(tmp_path):
+    pd.DataFrame({"parse_status": statuses(8)}).to_parquet(tmp_path / "trials.parquet")
+    question = SimpleNamespace(parse=knowledge_spec)
+    console = Console(file=StringIO(), width=200)
+    _show_parsed(tmp_path, SimpleNamespace(raw={"answer": question}), console)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "Parsed: 1 of 10 raw answers were read in full."
+    assert lines[-1].strip() == "and 3 more reasons (3 answers)"
