@@ -20,7 +20,6 @@ import grace
 from tests.test_run import model, run
 
 Tiny = Callable[[str], Path]
-KILLS = 20
 #: So small that each query is a batch of its own.
 SLOW = "engine.max_batch_tokens=1"
 #: Runs grace.run, and notes the key of every prompt the engine begins to compute.
@@ -52,7 +51,8 @@ def asked(cwd: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def test_twenty_kills_change_nothing(tiny: Tiny, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.full)])
+def test_many_kills_change_nothing(kills: int, tiny: Tiny, tmp_path: Path) -> None:
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     calm.mkdir()
     killed.mkdir()
@@ -60,12 +60,12 @@ def test_twenty_kills_change_nothing(tiny: Tiny, tmp_path: Path) -> None:
     run(*words, cwd=calm)
     moments = random.Random(4)
     total = grace.load(calm / "outputs/1/2/tiny").manifest["plan"]["queries"]
-    for i in range(KILLS):
+    for i in range(kills):
         process = noting(*words, cwd=killed)
         if i % 3 == 0:  # while it starts, plans or has just begun
             time.sleep(moments.random() * 4)
         else:  # after some answers
-            wanted = len(asked(killed)) + moments.randrange(total // KILLS + 2)
+            wanted = len(asked(killed)) + moments.randrange(total // kills + 2)
             while process.poll() is None and len(asked(killed)) <= wanted:
                 time.sleep(moments.random() * 0.01)
         with contextlib.suppress(ProcessLookupError):
@@ -81,8 +81,8 @@ def test_twenty_kills_change_nothing(tiny: Tiny, tmp_path: Path) -> None:
     times = Counter(asked(killed))
     assert len(times) == total
     # In flight when a kill came: one being computed, one on its way to the disk.
-    assert sum(times.values()) - total <= 2 * KILLS
-    assert max(times.values()) < KILLS / 2
+    assert sum(times.values()) - total <= 2 * kills
+    assert max(times.values()) <= max(3, kills / 2 - 1)
     assert not any(".partial" in path.name for path in (killed / "outputs/1/2/tiny").iterdir())
 
 

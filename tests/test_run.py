@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import grace
+from tests.forks import can_fork, forks
 
 Tiny = Callable[[str], Path]
 STUDY1 = 4 * 11 + 2  # options asked of one trial of study 1, experiment 2
@@ -28,10 +29,15 @@ def command(*words: str, cwd: Path | None = None, module: str = "grace.run") -> 
 
 
 def run(*words: str, cwd: Path, code: int = 0, module: str = "grace.run") -> str:
-    done = subprocess.run(
-        command(*words, module=module), cwd=cwd, capture_output=True, text=True, timeout=600,
-        env=os.environ | {"COLUMNS": "160"}, check=False,
-    )  # fmt: skip
+    """What the command says; it must end with this exit code, and without a traceback."""
+    environment = os.environ | {"COLUMNS": "160"}
+    if can_fork(environment):
+        done = forks().run(module, words, cwd, environment)
+    else:
+        done = subprocess.run(
+            command(*words, module=module), cwd=cwd, capture_output=True, text=True, timeout=600,
+            env=environment, check=False,
+        )  # fmt: skip
     output = done.stdout + done.stderr
     assert done.returncode == code, output
     assert "Traceback" not in output, output

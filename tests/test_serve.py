@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -24,7 +24,18 @@ from tests.test_run import command
 
 ROOT = Path(__file__).parents[1]
 STANDIN = ROOT / "tests" / "vllm" / "standin"
+STARTED: list[subprocess.Popen[str]] = []
 Tiny = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """A test that fails leaves no server behind."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.communicate()
 
 
 def settings(*overrides: str) -> Settings:
@@ -32,15 +43,22 @@ def settings(*overrides: str) -> Settings:
 
 
 def serve(
-    *overrides: str, cwd: Path, env: Mapping[str, str] | None = None, module: str = "grace.serve"
+    *overrides: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    module: str = "grace.serve",
+    deaf: bool = False,
 ) -> subprocess.Popen[str]:
     """A command of Grace with the stand-in for vLLM, running."""
     environment = os.environ | {"PYTHONPATH": f"{STANDIN}{os.pathsep}{ROOT}", "COLUMNS": "200"}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command(*overrides, f"serve.python={sys.executable}", module=module),
         cwd=cwd, env=environment | dict(env or {}), text=True,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if deaf else None,  # noqa: PLW1509
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    STARTED.append(process)
+    return process
 
 
 def until(process: subprocess.Popen[str], word: str) -> str:
@@ -58,8 +76,10 @@ def tiny_words(folder: Path) -> list[str]:
     return [f"model.path={folder}", "model.name=tiny", "serve.args.port=0"]
 
 
-def test_it_serves_until_ctrl_c(tiny: Tiny, tmp_path: Path) -> None:
-    process = serve(*tiny_words(tiny("llama-byte")), cwd=tmp_path)
+@pytest.mark.parametrize("deaf", [False, True], ids=["terminal", "background"])
+def test_it_serves_until_ctrl_c(deaf: bool, tiny: Tiny, tmp_path: Path) -> None:
+    """In the background of a script, SIGINT is ignored from the start."""
+    process = serve(*tiny_words(tiny("llama-byte")), cwd=tmp_path, deaf=deaf)
     said = until(process, "Ctrl-C stops it")
     assert "Ready at http://127.0.0.1:" in said
     assert "engine.endpoints=http://127.0.0.1:" in said

@@ -34,18 +34,22 @@ PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 
 
 class Serving:
-    """`python -m grace.serve` of the bundled model, running."""
+    """`python -m grace.serve` of the bundled model, running. A start takes a minute."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         if not PYTHON.exists():
             pytest.skip("no .venv-vllm: run make setup-vllm")
-        self.port = port or free_port("127.0.0.1")
+        self.folder, self.log = folder, folder / "log"
+        self.port = free_port("127.0.0.1")
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "log"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again on the same port, and wait until it answers."""
         words = [f"serve.python={PYTHON}", f"serve.log={self.log}", f"serve.args.port={self.port}"]
         self.process = subprocess.Popen(
             command(*words, "serve.args.max-model-len=4096", module="grace.serve"),
-            cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert self.process.stdout is not None
         said = ""
@@ -77,11 +81,17 @@ class Serving:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a running server, without /v1."""
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The one server of all tests but that of a managed run."""
     with Serving(tmp_path_factory.mktemp("vllm")) as serving:
-        yield serving.url
+        yield serving
         assert serving.interrupt() == 0
+
+
+@pytest.fixture
+def server(serving: Serving) -> str:
+    """Its URL, without /v1."""
+    return serving.url
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -150,25 +160,25 @@ def test_the_cache_saves_what_the_forecast_says(server: str) -> None:
 
 
 def test_a_server_killed_in_a_run_and_started_again_changes_nothing(
-    server: str, tmp_path: Path
+    serving: Serving, tmp_path: Path
 ) -> None:
     """Nothing but the last digits, which depend on what a server computes side by side."""
-    words = ["study=1", "exp=2", "pilot=30", "engine=vllm", "engine.max_concurrency=4"]
-    run(*words, f"engine.endpoints=[{server}/v1]", "output=calm", cwd=tmp_path)
+    words = ["study=1", "exp=2", "pilot=14", "engine=vllm", "engine.max_concurrency=4"]
+    words += [f"engine.endpoints=[{serving.url}/v1]"]
     store = tmp_path / "wild" / "answers.sqlite"
-    with Serving(tmp_path) as first:
-        wild = subprocess.Popen(
-            command(*words, f"engine.endpoints=[{first.url}/v1]", "output=wild"),
-            cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        while answered(store) < 10:
-            assert wild.poll() is None
-            time.sleep(0.05)
+    wild = subprocess.Popen(
+        command(*words, "output=wild"),
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    while answered(store) < 10:
+        assert wild.poll() is None
+        time.sleep(0.05)
+    serving.kill()
     assert wild.poll() is None, "it was over before the server was killed"
-    with Serving(tmp_path, first.port) as second:
-        output, _ = wild.communicate(timeout=300)
-        assert wild.returncode == 0, output
-        assert second.interrupt() == 0
+    serving.start()
+    output, _ = wild.communicate(timeout=300)
+    assert wild.returncode == 0, output
+    run(*words, "output=calm", cwd=tmp_path)
     for name in ("trials.csv", "responses.csv"):
         one, other = (
             pd.read_csv(tmp_path / o / "1/2/smollm2-135m" / name) for o in ("calm", "wild")
@@ -189,7 +199,7 @@ def answered(store: Path) -> int:
 
 
 def test_a_managed_run(tmp_path: Path) -> None:
-    words = ("model=smollm2-135m", "engine=vllm", "engine.managed=true", "pilot=10")
+    words = ("model=smollm2-135m", "engine=vllm", "engine.managed=true", "pilot=2")
     output = run(*words, f"serve.python={PYTHON}", cwd=tmp_path)
     assert "Ready at http://127.0.0.1:" in output
     assert grace.load(tmp_path / "outputs/1/2/smollm2-135m").manifest["counts"]["failed"] == 0
