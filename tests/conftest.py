@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 #: Hundreds of runs are made here, and few are about their report.
 os.environ["GRACE_REPORT"] = "false"
-#: Tests that run side by side have a core each, and so do the processes they start.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+#: Tests that run side by side have a core each, and so do the processes they start: threads that
+#: wait for each other on a busy machine take fifty times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ORIGINAL = Path(
     os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original")

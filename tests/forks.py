@@ -56,7 +56,11 @@ class Forks:
                 cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self._answers = self._socket.makefile("r")
-        atexit.register(self._socket.shutdown, socket.SHUT_RDWR)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked; memory may have been too short for a fork."""
+        return self._process.poll() is None
 
     def run(
         self, module: str, words: Sequence[str], cwd: Path, environment: Mapping[str, str]
@@ -88,7 +92,7 @@ def forks() -> Forks:
 
 def can_fork(environment: Mapping[str, str]) -> bool:
     """Whether a command in this environment may be a fork."""
-    return hasattr(os, "fork") and _told(environment) == forks().told
+    return hasattr(os, "fork") and forks().alive and _told(environment) == forks().told
 
 
 def _serve(connection: socket.socket) -> None:

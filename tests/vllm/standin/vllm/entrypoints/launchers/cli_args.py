@@ -11,4 +11,5 @@ def make_arg_parser(parser: ArgumentParser) -> ArgumentParser:
     parser.add_argument("--gpu-memory-utilization", type=float)
     parser.add_argument("--enable-prefix-caching", action=BooleanOptionalAction)
     parser.add_argument("--speculative-config")
+    parser.add_argument("--quantization")
     return parser
