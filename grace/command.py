@@ -76,7 +76,6 @@ def main(
     the largest counts, and `together` may add what is made of all of them.
     """
     relax_collector()
-    _hear_ctrl_c()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's way of Ctrl-C
     with _exits("Interrupted. Run the same command again to go on."):
         flags, settings = flags_and_settings(sys.argv[1:], command)
@@ -132,11 +131,6 @@ def _show_configuration(
         )()
 
 
-def _hear_ctrl_c() -> None:
-    """Be ended by SIGINT also where it was ignored before: in the background of a script."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def relax_collector() -> None:
     """Look for garbage in cycles seldom, and not at the end.
 
@@ -150,7 +144,6 @@ def relax_collector() -> None:
 def plain_main(job: Callable[[Sequence[str]], int]) -> None:
     """Run a command that takes plain words and no configuration; exit with its code."""
     relax_collector()
-<<<<<<< HEAD
     with _exits("Interrupted."):
         sys.exit(job(sys.argv[1:]))
 
@@ -158,12 +151,11 @@ def plain_main(job: Callable[[Sequence[str]], int]) -> None:
 @contextmanager
 def _exits(interrupted: str) -> Iterator[None]:
     """What the user can mend is a sentence and exit code 1, and never a traceback."""
+    # Also where it was ignored from the start: in the background of a script.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its number
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-=======
-    _hear_ctrl_c()
->>>>>>> 15b8886 (Commands in tests begin where the libraries are loaded; SIGINT is heard where it was ignored; fewer vLLM starts)
     try:
         yield
         sys.stdout.flush()
