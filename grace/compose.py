@@ -14,8 +14,10 @@ from grace.expected import near
 from grace.manual.settings import GROUPS, NAMES
 from grace.no_code import refuse_file
 from grace.overrides import as_overrides, quoted
-from grace.resources import choices, shipped
+from grace.resources import choices, folders, shipped
 from grace.visible import one_line
+
+_STUDY = re.compile(r"\+*study=(.*)")
 
 
 def compose(overrides: Sequence[str], config_name: str = "config") -> dict[str, Any]:
@@ -27,10 +29,14 @@ def compose_overrides(overrides: Sequence[str], config_name: str) -> dict[str, A
     """The same of words in Hydra's own language; plain containers, without Hydra's own part."""
     from omegaconf import OmegaConf
 
+    from grace.settings import Composed
+
     with in_a_sentence():
         config = unresolved(overrides, config_name)
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    return {str(key): value for key, value in plain.items() if key != "hydra"}
+    composed = Composed({str(key): value for key, value in plain.items() if key != "hydra"})
+    composed.study_file = study_file(overrides, "1")
+    return composed
 
 
 def unresolved(overrides: Sequence[str], config_name: str) -> Any:
@@ -39,10 +45,22 @@ def unresolved(overrides: Sequence[str], config_name: str) -> Any:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from grace.study_file import StudyFile
+
     GlobalHydra.instance().clear()
     words = [*overrides, *search_path()]
+    if path := study_file(overrides):
+        StudyFile(path)
     with in_a_sentence(), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         return hydra_compose(config_name, words)
+
+
+def study_file(overrides: Sequence[str], default: str | None = None) -> Path | None:
+    """The file of the study that is chosen: in the user's own conf/, or among Grace's."""
+    chosen = [_STUDY.match(override) for override in overrides]
+    names = [match[1].strip().strip("'\"") for match in chosen if match] or [default or ""]
+    places = (folder / "study" / f"{names[-1]}.yaml" for folder in folders("conf"))
+    return next((path for path in places if names[-1] and path.is_file()), None)
 
 
 def search_path() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grace.visible import visible
@@ -18,6 +18,11 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _TRIED = re.compile(r"local|vllm|(function|constrained)-.*|.*\[.*")
 _KINDS = ("str", "int", "float", "bool", "none", "nullable")
 _LENGTH = 80
+#: Problems told in one sentence; more are counted.
+_TOLD = 3
+QUOTES = "put it in quotation marks"
+#: A place in a file, such as "conf/study/tea.yaml, line 3: ", for a setting's path and value.
+Locate = Callable[[Sequence[str | int], Any], str]
 
 #: By pydantic's name of the problem: what was expected instead.
 _EXPECTED = {
@@ -43,6 +48,7 @@ _EXPECTED = {
     "path_type": "a path",
     "none_required": "nothing (null)",
     "string_too_short": "some text",
+    "invalid_key": f"text as a name; {QUOTES}",
 }
 #: Of bounds: the number in pydantic's context, and how it is said.
 _BOUNDS = {
@@ -56,22 +62,36 @@ _NAME = (
     "a name of the letters A to Z, digits, dots, hyphens and underscores that begins with a "
     "letter or a digit"
 )
+#: What a pattern asks for.
+_PATTERNS = {
+    NAME_PATTERN: _NAME,
+    r"^[A-Za-z_]\w*$": "a name of letters, digits and _ that begins with a letter",
+}
 
 
-def describe(error: ValidationError, where: str = "", known: Iterable[str] = ()) -> str:
+def describe(
+    error: ValidationError,
+    where: str = "",
+    known: Iterable[str] = (),
+    locate: Locate | None = None,
+) -> str:
     """A validation error as a sentence: each setting's name, the value found, what was expected.
 
-    `known` are the names that there are: the nearest to a wrong one is named.
+    `known` are the names that there are: the nearest to a wrong one is named. `locate` says
+    where a setting stands that comes from a file.
     """
     found: dict[str, list[str]] = {}
     names = list(known)
     for problem in error.errors():
         name = where + ".".join(_place(problem["loc"]))
-        line = _line(name, problem, names)
+        place = locate(problem["loc"], problem["input"]) if locate else ""
+        line = place + _line(name, problem, names, in_file=bool(place))
         lines = found.setdefault(name, [])
         if line not in lines:
             lines.append(line)
-    return "; ".join(_either(lines) for lines in found.values())
+    told = [_either(lines) for lines in found.values()]
+    more = [f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
+    return "; ".join([*told[:_TOLD], *more])
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -93,7 +113,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…"
 
 
-def _line(name: str, problem: Mapping[str, Any], known: list[str]) -> str:
+def _line(name: str, problem: Mapping[str, Any], known: list[str], *, in_file: bool) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{visible(name)}: no such setting{near(name, known)}"
@@ -105,11 +125,15 @@ def _line(name: str, problem: Mapping[str, Any], known: list[str]) -> str:
         given = "" if value is None else f"={value!r}"
         expected = str(problem["ctx"].get("expected_tags", "local, vllm")).replace("'", "")
         return f"{name}.{tag}{given}: expected one of {expected}"
+    if in_file and isinstance(problem["input"], (dict, list, tuple)):
+        return f"{name}: {_sentence(problem)}"
     return f"{name}={shown(problem['input'])}: {_sentence(problem)}"
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
     kind, context = problem["type"], problem.get("ctx") or {}
+    if kind == "string_type" and isinstance(problem["input"], (bool, int, float)):
+        return f"expected text; {QUOTES}"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}"
     if kind in _BOUNDS:
@@ -119,7 +143,7 @@ def _sentence(problem: Mapping[str, Any]) -> str:
         return f"expected {context['expected']}".replace("'", "")
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
-        return f"expected {_NAME if pattern == NAME_PATTERN else f'text that matches {pattern}'}"
+        return f"expected {_PATTERNS.get(pattern, f'text that matches {pattern}')}"
     message = problem["msg"].removeprefix("Value error, ")
     message = re.sub(r"^Input should be( a valid)?", "expected", message)
     return f"{message[:1].lower()}{message[1:]}"

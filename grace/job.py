@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grace.pilot import pilot_rows
 from grace.prompts import Templates
-from grace.questions import check_templates, experiment
+from grace.questions import check_templates, experiment, refuse_hidden_columns
 from grace.resources import find_data
 from grace.settings import Settings
 from grace.stimuli import Stimuli, read_stimuli
@@ -54,6 +54,7 @@ def load_job(settings: Settings, stimuli_file: Path | None = None) -> Job:
     spec = experiment(study, settings.exp)
     path = stimuli_file or find_data(settings.data or study.data)
     stimuli = read_stimuli(path, study, templates)
+    refuse_hidden_columns(study, spec, stimuli.header)
     check_templates(study, spec, templates, stimuli.header)
     rows = len(stimuli.trials)
     if settings.pilot is not None:

@@ -27,16 +27,23 @@ _PACKAGE = re.compile(r"^\s*#\s*@package", re.M)
 
 
 def refuse_code(config: Any, where: str = "") -> None:
-    """Refuse `_target_` and its like at any depth."""
-    items: Any = ()
-    if isinstance(config, Mapping):
-        items = config.items()
-    elif isinstance(config, (list, tuple)):
-        items = enumerate(config)
-    for key, value in items:
-        if key in CODE_KEYS:
-            raise ConfigError(f"{where}{key}: {REFUSAL}; remove it")
-        refuse_code(value, f"{where}{key}.")
+    """Refuse `_target_` and its like at any depth; what stands in several places is seen once."""
+    seen: set[int] = set()
+    waiting = [(config, where)]
+    while waiting:
+        inner, place = waiting.pop()
+        items: Any = ()
+        if isinstance(inner, Mapping):
+            items = inner.items()
+        elif isinstance(inner, (list, tuple)):
+            items = enumerate(inner)
+        if not items or id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        for key, value in items:
+            if key in CODE_KEYS:
+                raise ConfigError(f"{place}{key}: {REFUSAL}; remove it")
+            waiting.append((value, f"{place}{key}."))
 
 
 def refuse_words(overrides: Sequence[str]) -> None:
@@ -53,8 +60,8 @@ def refuse_file(path: Path, folder: Path) -> None:
     text = path.read_text("utf-8", "replace")
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError:
-        content = None  # Hydra says what is wrong with it
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        content = None  # it is said what is wrong with it when it is read
     if "_target_" in text:
         raise ConfigError(f"{path}: {REFUSAL} (_target_); remove it")
     refuse_code(content, f"{path}: ")

@@ -54,7 +54,22 @@ def check_templates(
 ) -> None:
     """Refuse every template that cannot be rendered, before anything is asked."""
     for question in spec.questions.values():
-        templates.check(question.template, {*study.columns, *columns, *question.over})
+        words = {name for name, levels in question.over.items() if isinstance(levels[0], str)}
+        templates.check(
+            question.template,
+            {*study.columns, *columns, *question.over},
+            study.texts(columns) - question.over.keys() | words,
+        )
+
+
+def refuse_hidden_columns(study: StudySpec, spec: ExperimentSpec, columns: Sequence[str]) -> None:
+    """Refuse a question that varies over the name of a column: its cells would be hidden."""
+    for name, question in spec.questions.items():
+        for over in question.over.keys() & {*study.columns, *columns}:
+            raise ConfigError(
+                f"{study.place}, question {name}: over {over}, which is also a column of the "
+                "stimuli; expected another name"
+            )
 
 
 def asked_of_each(spec: ExperimentSpec, exp: ExpSettings) -> list[Asked]:
@@ -94,7 +109,10 @@ def ask(
             name, _ = asked.slot
             if not asked.replicate:
                 template = spec.questions[name].template
-                messages = templates.messages(template, {**trial.values, **asked.over})
+                try:
+                    messages = templates.messages(template, {**trial.values, **asked.over})
+                except ConfigError as error:
+                    raise ConfigError(f"{error} (in row {trial.row} of the stimuli)") from error
             if options[name]:
                 yield _scored(messages, options[name], prefix, chat=chat)
                 continue

@@ -20,10 +20,12 @@ from pydantic import (
 
 from grace.errors import ConfigError
 from grace.expected import NAME_PATTERN, describe, shown
+from grace.literal import literally
 from grace.manual.settings import NAMES
 from grace.no_code import refuse_code
 from grace.resources import expand
 from grace.study import StudySpec
+from grace.study_file import StudyFile
 from grace.visible import writable
 
 #: The name of the model that comes with Grace.
@@ -59,6 +61,12 @@ class ExpSettings(Strict):
     top_p: float = Field(default=0.9, gt=0, le=1)
     max_tokens: int = Field(default=150, ge=1, le=1_000_000)
     replicates: int = Field(default=1, ge=1, le=100_000)
+
+    @field_validator("answer_prefix", "base_answer_prefix")
+    @classmethod
+    def _literal(cls, value: str) -> str:
+        literally(value)
+        return value
 
 
 class ModelSettings(Strict):
@@ -200,14 +208,25 @@ class Settings(Strict):
         return Path(self.output) / self.study.name / self.exp.name / name
 
 
+class Composed(dict[str, Any]):
+    """A composed configuration that knows which file its study was read from."""
+
+    study_file: Path | None = None
+
+
 def read_settings(config: Mapping[str, Any]) -> Settings:
     """Validate a composed configuration; a ConfigError lists each setting that is wrong."""
     refuse_code(config)
     refuse_unwritable(config)
+    path = getattr(config, "study_file", None)
     try:
-        return Settings.model_validate(config)
+        settings = Settings.model_validate(config)
     except ValidationError as error:
-        raise ConfigError(describe(error, known=NAMES)) from error
+        locate = StudyFile(path).locate if path else None
+        raise ConfigError(describe(error, known=NAMES, locate=locate)) from error
+    if path:
+        settings.study.read_from(path)
+    return settings
 
 
 def refuse_unwritable(value: Any, where: str = "") -> None:

@@ -36,6 +36,7 @@ class Trial:
     row: int  # 1 for the first row below the header, as a reader counts
     key: tuple[str, ...]
     values: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)  # cells that tables have otherwise
 
 
 @dataclass(frozen=True)

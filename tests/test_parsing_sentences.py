@@ -159,16 +159,19 @@ def test_sentence_with_numbers_and_labelled_lines_beside_it():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fields: {}", "fields={}: dictionary should have at least 1 item"),
-        ("fields: {a: {type: integr}}", "fields.a={'type': 'integr'}: input tag 'integr'"),
+        ("fields: {}", "fields={}: expected at least 1"),
+        (
+            "fields: {a: {type: integr}}",
+            "fields.a.type='integr': expected one of integer, percent",
+        ),
         ("fields: {a: {type: percent, mni: 3}}", "fields.a.percent.mni: no such setting"),
         ("fields: {a: {type: percent}}\nstrict: true", "strict: no such setting"),
-        ("fields: {a b: {type: percent}}", "string should match pattern"),
+        ("fields: {a b: {type: percent}}", "expected a name of letters, digits and _"),
         ("fields: {a: {type: integer, min: 3, max: 1}}", "min 3 is above max 1"),
         ("fields: {a: {type: integer, max: 3, words: {4: [four]}}}", "words for 4, which is"),
         ("fields: {a: {type: integer, words: {4: [four], 5: [Four]}}}", "'Four' stands twice"),
         ("fields: {a: {type: integer, words: {4: ['5']}}}", "word '5' has a digit"),
-        ("fields: {a: {type: choice, choices: {}}}", "should have at least 1 item"),
+        ("fields: {a: {type: choice, choices: {}}}", "choices={}: expected at least 1"),
         ("fields: {a: {type: choice, choices: {x: []}}}", "choice 'x' has no spelling"),
         ("fields: {a: {type: choice, choices: {x: ['**']}}}", "'**' has nothing to look for"),
         (
@@ -216,7 +219,7 @@ def test_sentence_with_numbers_and_labelled_lines_beside_it():
         ),
         (
             "fields: {a: {type: percent}}\nchecks: [{sum: [a], total: 1, tolerance: -1, flag: f}]",
-            "greater than or equal to 0",
+            "tolerance=-1: expected 0 or more",
         ),
     ],
 )

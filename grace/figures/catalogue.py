@@ -155,6 +155,6 @@ def _validity(view: View) -> Iterator[Plot]:
 
 
 def _slug(text: str) -> str:
-    from grace.study import slug
+    from grace.column_names import slug
 
     return slug(text).replace("_", "-")

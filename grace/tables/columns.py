@@ -43,7 +43,7 @@ def computed_columns(spec: ExperimentSpec) -> list[Computed]:
     found = []
     for name, question in spec.scored.items():
         for i, over in enumerate(question.variants()):
-            found += _question_columns(name, i, question, question.meaning.format_map(over))
+            found += _question_columns(name, i, question, question.meant(over))
         for marginal in question.marginals.values():
             found += _marginal_columns(name, question, marginal)
     for reduction in spec.reductions:
@@ -185,12 +185,23 @@ def _reduction_columns(reduction: ReductionSpec, question: QuestionSpec) -> list
 
 
 def refuse_clashes(columns: Sequence[Column]) -> None:
-    """Refuse a stimuli column whose name a column of the results has."""
-    seen: set[str] = set()
+    """Refuse two columns of one name: one of the stimuli and one of the results, or two results."""
+    seen: dict[str, Column] = {}
     for column in columns:
-        if column.name in seen:
+        other = seen.setdefault(column.name, column)
+        if other is column:
+            continue
+        if "stimuli file" in other.source:
             raise ConfigError(
                 f"column {column.name} of the stimuli has the name of a column of the results; "
                 "expected another name"
             )
-        seen.add(column.name)
+        raise ConfigError(
+            f"two columns of the results would be called {column.name} ({_told(other)}; "
+            f"{_told(column)}); expected names of their own in the study's file (wide, marginals, "
+            "reductions, fields)"
+        )
+
+
+def _told(column: Column) -> str:
+    return f"{column.source}: {column.meaning}" if column.source else column.meaning

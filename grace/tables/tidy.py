@@ -14,7 +14,7 @@ from grace.questions import Slot
 from grace.study import ExperimentSpec, Name, QuestionSpec, StudySpec
 from grace.tables.block import Block, Floats, Item, slots
 from grace.tables.columns import Column
-from grace.tables.wide import FLAGS, MODEL, REPLICATE, raw_values, study_column
+from grace.tables.wide import FLAGS, MODEL, REPLICATE, cell_of, raw_values, study_column
 from grace.types import Generation, Option, OptionScore, OptionScores
 
 SCORES = (
@@ -86,13 +86,20 @@ def tidy_rows(
     table: dict[str, list[Any]] = {name: [] for name in names}
     keys = _keys(study)
     overs = over_names(spec)
-    variants = {slot: question.variants()[slot[1]] for slot, question in slots(spec)}
+    words = {column.name for column in _over_columns(spec) if column.type == "text"}
+    variants = {
+        slot: {
+            name: str(level) if name in words else level
+            for name, level in question.variants()[slot[1]].items()
+        }
+        for slot, question in slots(spec)
+    }
     options = {
         name: [option.option(forms=True) for option in question.options]
         for name, question in spec.questions.items()
     }
     for t, trial in enumerate(block.trials):
-        head = {name: trial.values[name] for name in keys} | {"model": model}
+        head = {name: cell_of(study, trial, name) for name in keys} | {"model": model}
         for slot, over in variants.items():
             question = spec.questions[slot[0]]
             repeats = len(block.items[slot]) // len(block.trials)

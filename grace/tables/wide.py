@@ -11,7 +11,7 @@ from grace.stimuli import Stimuli
 from grace.study import ExperimentSpec, QuestionSpec, StudySpec
 from grace.tables.block import Block
 from grace.tables.columns import Column, computed_columns
-from grace.types import Generation
+from grace.types import Generation, Trial
 
 RAW = (
     Column("response", "the model's whole answer, as it came", type="text"),
@@ -46,10 +46,16 @@ def wide_rows(
     repeats = _replicates(block, spec)
     rows = [(t, r) for t in range(len(block.trials)) for r in range(repeats)]
     table: dict[str, list[Any]] = {}
+    # Cells as they were read, but of numbers and of what both tables have: those as asked.
+    asked = {*study.design_columns}
+    asked |= {name for name, column in study.columns.items() if column.type == "integer"}
     for k, name in enumerate(stimuli.header):
-        table[name] = [_typed(study, name, block, t, k) for t, _ in rows]
+        if name in asked:
+            table[name] = [cell_of(study, block.trials[t], name) for t, _ in rows]
+        else:
+            table[name] = [block.cells[t][k] for t, _ in rows]
     for name in stimuli.derived:
-        table[name] = [block.trials[t].values[name] for t, _ in rows]
+        table[name] = [cell_of(study, block.trials[t], name) for t, _ in rows]
     table["model"] = [model] * len(rows)
     if raw := spec.raw:
         table["replicate"] = [r for _, r in rows]
@@ -138,12 +144,13 @@ def _row_flags(block: Block, spec: ExperimentSpec, trial: int, rep: int, repeats
     return "; ".join(found)
 
 
-def _typed(study: StudySpec, name: str, block: Block, trial: int, k: int) -> Any:
-    """A cell as read; a number where the study says the column is one."""
-    spec = study.columns.get(name)
-    if spec is not None and spec.type == "integer":
-        return block.trials[trial].values[name]
-    return block.cells[trial][k]
+def cell_of(study: StudySpec, trial: Trial, name: str) -> Any:
+    """A cell of the design as both tables have it: without outer blanks, aliases replaced.
+
+    None where a number is missing.
+    """
+    value = trial.labels.get(name, trial.values[name])
+    return None if value == "" and study.columns[name].type == "integer" else value
 
 
 def _number(value: float) -> float | None:

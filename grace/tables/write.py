@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -20,6 +21,8 @@ from grace.visible import writable
 Rows = Mapping[str, Sequence[Any]]
 #: What begins a formula in a spreadsheet.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A number, which is none: -0.52, +3, -.5e-3, -5%.
+_PLAIN = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s?%?", re.ASCII)
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
 
 
@@ -116,7 +119,7 @@ def _cell(value: Any) -> str:
     if not isinstance(value, str):
         return repr(value)
     text = value.replace("\0", "\\0")
-    if text[:1] in FORMULA:
+    if text[:1] in FORMULA and not _PLAIN.fullmatch(text):
         text = f"'{text}"
     if any(mark in text for mark in ',"\n\r'):
         text = '"' + text.replace('"', '""') + '"'
@@ -135,6 +138,10 @@ def codebook(title: str, tables: Mapping[str, Sequence[Column]]) -> dict[str, An
         "missing": "an empty cell (CSV) or null (Parquet): the value could not be had; "
         "`flags` says why",
         "escaping": "in the CSV, a text cell that begins with = + - @ tab or carriage return "
-        "has an apostrophe put before it, and NUL is written \\0; the Parquet holds the raw text",
+        "and is no number has an apostrophe put before it, and NUL is written \\0; the Parquet "
+        "holds the raw text",
+        "cells": "lines inside of a cell end with LF, in the prompts too, whatever the stimuli "
+        "file has; keys, factors, item and participant are without outer white space and with "
+        "aliases replaced, alike in all tables; other columns of the file are as they were",
         "tables": {name: [asdict(c) for c in columns] for name, columns in tables.items()},
     }
