@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[Edit, list[str]]] = {
     "no option spec": (options("[a, [b]]"), [LINE, "expected text"]),
     "key as text": (study("[person, cup]", "person"), [LINE + "4", "a list"]),
     "a factor twice": (study("[minutes]", "[minutes, minutes]"), [LINE + "5", "twice"]),
-    "an unknown type": (study("type: integer", "type: whole"), [LINE, "'whole'", "text or integer"]),
+    "an unknown type": (study("type: integer", "type: whole"), [LINE, "text or integer"]),
     "words among numbers": (
         study("type: integer", "type: integer, allowed: [a]"),
         [LINE, "'a'", "whole numbers"],
