@@ -44,7 +44,7 @@ async def _serve(launch: Any, within: float, console: Any) -> int:
         )  # fmt: skip
         code = await server.ended()
         console.print(f"vLLM ended by itself with code {code}: {server.why()}", markup=False)
-        console.print(f"Its log: {launch.log}", markup=False, soft_wrap=True)
+        console.print(f"Its log: {server.log}", markup=False, soft_wrap=True)
     return BAD_INPUT
 
 

@@ -139,6 +139,13 @@ class VllmSettings(Strict):
         return self
 
 
+class StartedSettings(VllmSettings):
+    """The endpoint of a server that this run has started itself, and what it started it with."""
+
+    served_as: str = ""  # the name it gives the model
+    arguments: dict[str, Any] = {}  # those of vLLM on which numbers depend
+
+
 class ServeSettings(Strict):
     """The server of a model: vLLM's own arguments by name, and where vLLM is."""
 

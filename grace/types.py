@@ -192,6 +192,7 @@ class Generation:
     n_prompt_tokens: int
     n_tokens: int
     flags: tuple[str, ...] = ()
+    trace: str = ""  # what a reasoning model thought before, where a server tells it apart
 
 
 @dataclass(frozen=True)

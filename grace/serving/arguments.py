@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grace.errors import ConfigError
-from grace.settings import ModelSettings, Settings
+from grace.settings import BUNDLED, ModelSettings, Settings
 
 #: How vLLM's server is started; its `vllm` command does not exist in every build.
 MODULE = "vllm.entrypoints.openai.api_server"
@@ -40,7 +40,53 @@ def effective(settings: Settings, *, cpu: bool) -> dict[str, Any]:
             "serve.args.api-key: a key on a command line is seen by everyone on the machine; "
             "expected it in the environment variable GRACE_API_KEY"
         )
+    # Composed for the bundled model, whose place a folder may have taken meanwhile.
+    if given.get("served-model-name") == BUNDLED:
+        given["served-model-name"] = settings.model.name
     return (settings.serve.cpu_args if cpu else {}) | given
+
+
+#: Arguments that say where and how fast, and leave every number as it is.
+SILENT = frozenset(
+    {
+        "served-model-name",
+        "host",
+        "port",
+        "max-model-len",
+        "max-num-seqs",
+        "max-num-batched-tokens",
+        "gpu-memory-utilization",
+        "kv-cache-memory-bytes",
+        "block-size",
+        "max-logprobs",
+        "generation-config",
+        "revision",
+        "tensor-parallel-size",
+        "pipeline-parallel-size",
+        "data-parallel-size",
+        "enforce-eager",
+        "enable-prefix-caching",
+        "enable-chunked-prefill",
+        "disable-log-requests",
+        "disable-log-stats",
+        "uvicorn-log-level",
+        "download-dir",
+        "load-format",
+        "swap-space",
+        "enable-log-requests",
+    }
+)
+
+
+def telling(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments on which numbers may depend: numeric type, quantisation, overrides ..."""
+    return {name: value for name, value in sorted(arguments.items()) if name not in SILENT}
+
+
+def served_name(arguments: Mapping[str, Any], source: str) -> str:
+    """The name under which vLLM will serve the model: the first of those given."""
+    given = arguments.get("served-model-name") or source
+    return str(given[0] if isinstance(given, (list, tuple)) else given)
 
 
 def words(source: str, arguments: Mapping[str, Any]) -> list[str]:

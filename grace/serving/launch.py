@@ -17,6 +17,8 @@ from grace.serving.arguments import (
     effective,
     known_options,
     model_source,
+    served_name,
+    telling,
     unknown_arguments,
     words,
     wrong_dtype,
@@ -24,6 +26,7 @@ from grace.serving.arguments import (
 from grace.serving.installed import Installed, ask, find_python
 from grace.settings import Settings
 
+USUAL_PORT = 8000
 NO_VLLM = (
     "no vLLM is installed: `pip install vllm` (a GPU), or `make setup-vllm` in a checkout "
     "(the CPU build, in .venv-vllm); serve.python=PATH names another Python that has it"
@@ -41,6 +44,8 @@ class Launch:
     url: str  # without /v1
     port: int
     log: Path
+    served_as: str  # the name under which it serves the model
+    telling: Mapping[str, Any]  # the arguments on which its numbers depend
     notes: tuple[str, ...]
 
     @property
@@ -53,7 +58,8 @@ class Launch:
 def prepare(settings: Settings, *, any_port: bool = False, strict: bool = True) -> Launch:
     """Check arguments and machine and compose the command; ConfigError with all that is wrong.
 
-    `any_port` takes a free port where the one asked for is taken. Without `strict` what this
+    `any_port` takes a port of its own unless another than vLLM's usual one was asked for and is
+    free: two servers that start at once must not choose the same. Without `strict` what this
     machine lacks (GPUs, vLLM, a token) is only noted: the command may be meant for another.
     """
     model = settings.model
@@ -88,15 +94,18 @@ def prepare(settings: Settings, *, any_port: bool = False, strict: bool = True) 
         url=f"http://{f'[{reached}]' if ':' in reached else reached}:{port}",
         port=port,
         log=Path(settings.serve.log or Path(settings.output) / "serve" / f"{model.name}.log"),
+        served_as=served_name(arguments, source),
+        telling=telling(arguments),
         notes=(*problems, *_open_to_others(host)),
     )
 
 
 def _address(arguments: Mapping[str, Any], *, any_port: bool) -> tuple[str, int]:
-    host, port = str(arguments.get("host", "127.0.0.1")), arguments.get("port", 8000)
+    host, port = str(arguments.get("host", "127.0.0.1")), arguments.get("port", USUAL_PORT)
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536:
         raise ConfigError(f"serve.args.port={port!r}: expected a number from 0 to 65535")
-    if port == 0 or (any_port and not machine.port_is_free(host, port)):
+    own = any_port and (port == USUAL_PORT or not machine.port_is_free(host, port))
+    if port == 0 or own:
         return host, machine.free_port(host)
     return host, port
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from rich.console import Console
 
-from grace.settings import LocalSettings, Settings, VllmSettings
+from grace.settings import LocalSettings, Settings, StartedSettings, VllmSettings
 
 
 @asynccontextmanager
@@ -24,4 +24,5 @@ async def engine_settings(
 
     launch = prepare(settings, any_port=True)
     async with serving(launch, settings.serve.ready_within, console):
-        yield engine.model_copy(update={"endpoints": (f"{launch.url}/v1",)})
+        given = engine.model_dump() | {"managed": False, "endpoints": (f"{launch.url}/v1",)}
+        yield StartedSettings(**given, served_as=launch.served_as, arguments=dict(launch.telling))

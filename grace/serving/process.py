@@ -15,6 +15,8 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -32,6 +34,10 @@ _WRONG = re.compile(r"\b\w*(Error|Exception): .+")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, of Linux
 
 
+#: No proxy stands between this machine and itself, whatever http_proxy says.
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 class ServingError(GraceError):
     """The server did not start, or ended by itself."""
 
@@ -41,16 +47,17 @@ class Server:
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
-        launch.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log, held = _own_log(launch.log, launch.port)
         environment = os.environ | launch.environment
         if key := os.environ.get("GRACE_API_KEY"):
             environment["VLLM_API_KEY"] = key
-        with launch.log.open("w", encoding="utf-8") as log:
+        with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(  # noqa: S603
                 launch.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env=environment, start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )  # fmt: skip
+        self._held = held  # for as long as the server lives
 
     async def ready(self, within: float, progress: Callable[[float, str], None]) -> float:
         """Wait until it answers; seconds it took. `progress` is told seconds and the last line."""
@@ -60,7 +67,7 @@ class Server:
             if (code := self.process.poll()) is not None:
                 raise ServingError(
                     f"vLLM ended with code {code} before it was ready: {self.why()} "
-                    f"(its log: {self.launch.log})"
+                    f"(its log: {self.log})"
                 )
             if await asyncio.to_thread(_healthy, self.launch.url):
                 if listens(self.process.pid, self.launch.port):
@@ -72,7 +79,7 @@ class Server:
             if passed > within:
                 raise ServingError(
                     f"vLLM was not ready within {within:g} s (serve.ready_within); "
-                    f"its log: {self.launch.log}"
+                    f"its log: {self.log}"
                 )
             progress(passed, self.last_line())
             await asyncio.sleep(POLL)
@@ -95,7 +102,7 @@ class Server:
         return (plain or found or [self.last_line() or "it said nothing"])[-1]
 
     def _tail(self, size: int = 20_000) -> list[str]:
-        with self.launch.log.open("rb") as log:
+        with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - size))
             return log.read().decode("utf-8", "replace").splitlines()
 
@@ -108,6 +115,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._held.close()
 
 
 @asynccontextmanager
@@ -115,7 +123,7 @@ async def serving(launch: Launch, within: float, console: Console) -> AsyncItera
     """A server that is ready; stopped at the end, whatever happens."""
     server = Server(launch)
     try:
-        starting = f"Starting vLLM {launch.version} with {launch.name}; its log: {launch.log}"
+        starting = f"Starting vLLM {launch.version} with {launch.name}; its log: {server.log}"
         console.print(starting, markup=False, highlight=False, soft_wrap=True)
         with console.status("") as status:
 
@@ -129,9 +137,34 @@ async def serving(launch: Launch, within: float, console: Console) -> AsyncItera
         server.stop()
 
 
+def _own_log(path: Path, port: int) -> tuple[Path, IO[str]]:
+    """The log, or one beside it that is named after the port where another server writes it.
+
+    It is held as long as the file that comes with it stays open. ServingError where no log
+    can be written.
+    """
+    import fcntl
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.open("a", encoding="utf-8")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another has it, or this file system cannot say
+            held.close()
+            path = path.with_name(f"{path.stem}-{port}{path.suffix}")
+            held = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ServingError(
+            f"{path}: the server's log cannot be written ({error.strerror}); give another with "
+            "serve.log=FILE"
+        ) from error
+    return path, held
+
+
 def _healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310
+        with _DIRECTLY.open(f"{url}/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except (OSError, ValueError, urllib.error.URLError):
         return False

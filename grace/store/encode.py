@@ -127,7 +127,8 @@ def encode_answer(answer: OptionScores | Generation) -> EncodedAnswer:
     if isinstance(answer, OptionScores):
         return _encode_scores(answer)
     shape = to_json((answer.flags, answer.finish_reason))
-    own = to_json((answer.text, answer.n_prompt_tokens, answer.n_tokens))
+    trace = (answer.trace,) if answer.trace else ()
+    own = to_json((answer.text, answer.n_prompt_tokens, answer.n_tokens, *trace))
     return EncodedAnswer("generation", None, shape, deflate(own))
 
 
@@ -137,8 +138,8 @@ def decode_answer(encoded: EncodedAnswer, shape: Any) -> OptionScores | Generati
     if encoded.kind == "scores":
         return _decode_scores(_known_method(encoded.method), shape, content)
     flags, finish_reason = shape
-    text, n_prompt_tokens, n_tokens = from_json(content)
-    return Generation(text, finish_reason, n_prompt_tokens, n_tokens, tuple(flags))
+    text, n_prompt_tokens, n_tokens, *trace = from_json(content)
+    return Generation(text, finish_reason, n_prompt_tokens, n_tokens, tuple(flags), *trace)
 
 
 def _known_method(method: str | None) -> Method:

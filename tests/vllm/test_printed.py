@@ -20,8 +20,6 @@ from grace.engines.vllm.problems import BadAnswerError
 from grace.engines.vllm.texts import TextPrompts, bound_texts, read_first_token
 from grace.settings import LocalSettings, ModelSettings
 from grace.types import Message, Option, OptionScores, Prompt, Query
-from tests.vllm.dialects import TextServer
-from tests.vllm.test_engine import ask
 
 Tiny = Callable[[str], Path]
 TEXTS = [
@@ -235,13 +233,3 @@ def test_bytes_beside_the_text_say_what_it_is() -> None:
 def test_what_is_no_log_probability_is_no_answer(value: Any) -> None:
     with pytest.raises(BadAnswerError):
         row({"token": "yes", "logprob": value})
-
-
-def test_points_are_given_where_the_tokeniser_is_seen_to_be_made_of_bytes(tiny: Tiny) -> None:
-    options = tuple(Option(name, name) for name in "abc")
-    query = Query((Message("user", "Is it?"),), options)
-    with TextServer(tiny("llama-byte")) as server:
-        server.most = 1000
-        (found,) = ask([query], server)
-    assert isinstance(found, OptionScores)
-    assert found.method == "bounded"

@@ -33,22 +33,41 @@ TRIPS, REST = 5, 3.0
 def endpoint_urls(given: tuple[str, ...]) -> tuple[str, ...]:
     """The endpoints asked for, or the environment's, or vLLM's usual one; http(s) only."""
     named = given or tuple(u.strip() for u in os.environ.get("GRACE_ENDPOINTS", "").split(","))
-    urls = tuple(url.rstrip("/") for url in named if url) or (DEFAULT,)
-    for url in urls:
+    urls = [_checked(url.strip()) for url in named if url.strip()] or [DEFAULT]
+    once = {url.removesuffix("/v1"): url for url in reversed(urls)}  # named twice, asked once
+    return tuple(url for url in dict.fromkeys(urls) if once[url.removesuffix("/v1")] == url)
+
+
+def _checked(url: str) -> str:
+    """An endpoint's URL up to /v1; what is pasted behind that is left out."""
+    try:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"engine.endpoints: {url!r}; expected http://HOST:PORT/v1")
-        if parts.username or parts.password:
-            raise ConfigError(
-                "engine.endpoints: a URL with a password in it; the key belongs in the "
-                "environment variable GRACE_API_KEY"
-            )
-    return tuple(dict.fromkeys(urls))
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        known = False
+    if not known or any(sign.isspace() for sign in url):
+        raise ConfigError(f"engine.endpoints: {url!r}; expected http://HOST:PORT/v1")
+    if parts.username or parts.password:
+        raise ConfigError(
+            "engine.endpoints: a URL with a password in it; the key belongs in the "
+            "environment variable GRACE_API_KEY"
+        )
+    if parts.query or parts.fragment:
+        raise ConfigError(f"engine.endpoints: {url!r}; expected nothing behind .../v1")
+    url = url.rstrip("/")
+    for path in ("/chat/completions", "/completions", "/models"):
+        url = url.removesuffix(path)
+    return url.rstrip("/")
 
 
 def api_key() -> str:
     """The key for all endpoints, from the environment alone."""
-    return os.environ.get("GRACE_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
+    for name in ("GRACE_API_KEY", "OPENAI_API_KEY"):
+        if key := os.environ.get(name, "").strip():
+            if not key.isascii() or not key.isprintable():
+                raise ConfigError(f"{name}: holds a character that no key has")
+            return key
+    return "none"
 
 
 @dataclass
@@ -199,6 +218,10 @@ class Endpoint:
             cause = error.__cause__ or error
             raise PassingError(
                 f"no connection to {self.url} ({type(cause).__name__})", lost=True
+            ) from None
+        except (httpx2.InvalidURL, UnicodeError) as error:
+            raise ServerError(
+                f"{self.url}: no request can be sent there ({type(error).__name__})"
             ) from None
         return text
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from grace.engines.vllm import generate
 from grace.engines.vllm.endpoint import Endpoint, endpoint_urls
 from grace.engines.vllm.forecast import forecast
+from grace.engines.vllm.identity import Numbers, differ, identity, numbers
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import PassingError, RefusedError, ServerError
 from grace.engines.vllm.score import Scorer
@@ -16,7 +18,7 @@ from grace.engines.vllm.server import Served, cache_block, check_model, probe
 from grace.engines.vllm.texts import TextPrompts
 from grace.engines.vllm.tokenise import ServerTokeniser
 from grace.errors import ConfigError
-from grace.settings import ModelSettings, VllmSettings
+from grace.settings import ModelSettings, StartedSettings, VllmSettings
 from grace.types import Answer, Answered, EngineInfo, Failure, Forecast, Prompt, Query
 
 #: Prompts that are asked together: their requests go to one endpoint, wave by wave.
@@ -27,6 +29,8 @@ class VllmEngine:
     """One model behind any number of endpoints. `start` before anything else."""
 
     served: Served
+    _identity: str
+    _numbers: Numbers
     _scorer: Scorer | TextPrompts
     _tokeniser: ServerTokeniser | TextPrompts
 
@@ -41,8 +45,12 @@ class VllmEngine:
 
     async def start(self) -> VllmEngine:
         """Probe every endpoint; all must serve the model asked for, in the same way."""
-        found = [await probe(endpoint, self._model) for endpoint in self._endpoints]
+        cards = [await self._check(endpoint) for endpoint in self._endpoints]
+        pairs = zip(self._endpoints, cards, strict=True)
+        found = [await probe(endpoint, card) for endpoint, card in pairs]
         self.served = found[0]
+        urls = [endpoint.url for endpoint in self._endpoints]
+        self._identity = identity(cards, urls, self._model, self._settings)
         for endpoint, other in zip(self._endpoints, found, strict=True):
             differing = {
                 name: (ours, theirs)
@@ -56,6 +64,7 @@ class VllmEngine:
                     f"{endpoint.url} differs from {self._endpoints[0].url}: "
                     + "; ".join(f"{n} {a!r} / {b!r}" for n, (a, b) in differing.items())
                 )
+        await self._compare()
         self._block = await cache_block(self._endpoints[0])
         if self.served.tokenizes:
             kwargs = self._model.chat_template_kwargs
@@ -71,13 +80,37 @@ class VllmEngine:
             self._scorer = self._tokeniser = texts
         return self
 
+    async def _check(self, endpoint: Endpoint, *, patient: bool = True) -> dict[str, Any]:
+        """An endpoint's entry for the model."""
+        own = self._settings
+        served_as = own.served_as if isinstance(own, StartedSettings) else ""
+        return await check_model(endpoint, self._model, served_as=served_as, patient=patient)
+
+    async def _compare(self) -> None:
+        """Refuse endpoints that call different models by one name: their numbers tell."""
+        first = self._endpoints[0]
+        self._numbers = await numbers(first, self.served.name) if self.served.token_ids else {}
+        for endpoint in self._endpoints[1:]:
+            if differ(self._numbers, await numbers(endpoint, self.served.name)):
+                raise ConfigError(
+                    f"{endpoint.url} gives other probabilities than {first.url}: another model, "
+                    "other weights or another numeric type; expected endpoints of one model"
+                )
+
     async def _verify(self, endpoint: Endpoint) -> None:
         """Whether, after a lost connection, it is still the same model."""
         try:
-            await check_model(endpoint, self._model, patient=False)
+            await self._check(endpoint, patient=False)
         except (ServerError, RefusedError, PassingError) as error:
             endpoint.breaker.note(ok=False)
             raise PassingError(str(error), lost=True) from None
+        if self._numbers and differ(self._numbers, await numbers(endpoint, self.served.name)):
+            endpoint.breaker.note(ok=False)
+            raise PassingError(
+                f"{endpoint.url} gives other probabilities than when the run began: another "
+                "model, other weights or another numeric type",
+                lost=True,
+            )
 
     @property
     def chat(self) -> bool:
@@ -104,6 +137,7 @@ class VllmEngine:
                 "served": asdict(self.served),
                 "chat": self.chat,
             },
+            config=self._identity,
         )
 
     @property

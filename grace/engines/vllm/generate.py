@@ -25,6 +25,10 @@ def settings_body(sampling: Sampling) -> dict[str, Any]:
     }
 
 
+#: Why an answer ended otherwise than by the model or the limit, and its flag.
+FLAGS = {"content_filter": "filtered", "tool_calls": "tool_call", "function_call": "tool_call"}
+#: Ends that are none of the answer's: the server gave the request up.
+UNFINISHED = frozenset({"abort", "error"})
 #: vLLM's own additions to the protocol.
 OWN = ("top_k", "min_p", "repetition_penalty", "add_generation_prompt", "chat_template_kwargs")
 
@@ -61,23 +65,54 @@ def completion_body(model: str, prompt: Prompt) -> dict[str, Any]:
 
 
 def read_text(answer: Any, prompt: Prompt, *, chat: bool) -> Generation:
-    """The text, why it ended, and what it took."""
+    """The text, why it ended, and what it took.
+
+    An answer without a text is final where it says why: it was cut, or ended, while the model
+    was still thinking, the model refused, a filter took it, or a tool was called. Any other is
+    no answer, and asked again.
+    """
     choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(choices, list) or len(choices) != 1:
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
         raise BadAnswerError("the server gave no answer, or several")
     choice = choices[0]
-    text = (choice.get("message") or {}).get("content") if chat else choice.get("text")
+    message = choice.get("message") if chat else choice
     reason = choice.get("finish_reason")
-    if not isinstance(text, str) or not isinstance(reason, str):
+    if not isinstance(message, dict) or not isinstance(reason, str) or reason in UNFINISHED:
         raise BadAnswerError("the server's answer has no text, or no reason why it ended")
-    usage = answer.get("usage") or {}
+    text = _joined(message.get("content" if chat else "text"))
+    trace = _joined(message.get("reasoning")) or _joined(message.get("reasoning_content")) or ""
+    flags = [] if reason == "stop" else [FLAGS.get(reason, "truncated")]
+    if not text and isinstance(refusal := message.get("refusal"), str) and refusal:
+        text = refusal
+        flags.append("refused")
+    elif not text and (trace or (text is None and reason == "length")):
+        text = ""
+        flags.append("unfinished_thoughts")
+    elif text is None and reason not in FLAGS:
+        raise BadAnswerError("the server's answer has no text, or no reason why it ended")
+    usage = answer.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
     return Generation(
-        text=text,
+        text=text or "",
         finish_reason=reason,
-        n_prompt_tokens=int(usage.get("prompt_tokens") or len(prompt.context)),
-        n_tokens=int(usage.get("completion_tokens") or 0),
-        flags=prompt.flags + (() if reason == "stop" else ("truncated",)),
+        n_prompt_tokens=_count(usage.get("prompt_tokens")) or len(prompt.context),
+        n_tokens=_count(usage.get("completion_tokens")),
+        flags=(*prompt.flags, *flags),
+        trace=trace,
     )
+
+
+def _joined(content: Any) -> str | None:
+    """A text, or the texts of its parts; None where there is none."""
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        parts = [text for text in texts if isinstance(text, str)]
+        return "".join(parts) if parts or not content else None
+    return content if isinstance(content, str) else None
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and value >= 0 else 0
 
 
 def _sampling(prompt: Prompt) -> Sampling:

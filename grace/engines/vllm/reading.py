@@ -131,10 +131,10 @@ def _choices(answer: Any, n: int) -> list[dict[str, Any]]:
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or len(choices) != n:
         raise BadAnswerError(f"the server gave no {n} choices")
-    ordered = sorted(choices, key=lambda choice: choice.get("index", 0))
-    if [choice.get("index", 0) for choice in ordered] != list(range(n)):
+    numbers = [c.get("index", 0) if isinstance(c, dict) else None for c in choices]
+    if set(numbers) != set(range(n)):
         raise BadAnswerError("the server's choices are not numbered as asked")
-    return ordered
+    return sorted(choices, key=lambda choice: int(choice.get("index", 0)))
 
 
 def _rows(choice: dict[str, Any], name: str, length: int) -> list[Any]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from grace.engines.vllm import reading, texts
-from grace.engines.vllm.endpoint import Endpoint, PassingError, RefusedError, ServerError
+from grace.engines.vllm.endpoint import (
+    BadAnswerError,
+    Endpoint,
+    PassingError,
+    RefusedError,
+    ServerError,
+)
 from grace.engines.vllm.printed import shows_parts
+from grace.engines.vllm.tokenise import read_ids
 from grace.settings import ModelSettings
 from grace.types import Message, Method
 
@@ -31,6 +39,7 @@ class Served:
     tokenizes: bool
     bos: int | None  # the beginning-of-sequence token that its tokeniser adds, if any
     chat: bool  # whether it renders conversations
+    rendered: str  # a hash of a conversation as its chat template has it
     token_ids: bool  # logprob_token_ids
     chains: bool  # several nodes a request, see `chains`
     prompt_logprobs: bool
@@ -47,12 +56,26 @@ class Served:
 
 
 async def check_model(
-    endpoint: Endpoint, model: ModelSettings, *, patient: bool = True
+    endpoint: Endpoint, model: ModelSettings, *, served_as: str = "", patient: bool = True
 ) -> dict[str, Any]:
     """The server's entry for the model asked for; ServerError if it serves another."""
-    listed = await (_patiently(endpoint, "/v1/models") if patient else endpoint.get("/v1/models"))
-    cards = [card for card in (listed or {}).get("data", []) if isinstance(card, dict)]
-    names = (model.name, model.id, model.path)
+    try:
+        listed = await (
+            _patiently(endpoint, "/v1/models") if patient else endpoint.get("/v1/models")
+        )
+    except RefusedError as error:
+        raise ServerError(
+            f"{endpoint.url}: asked for its models (/v1/models) it answers {error}; expected "
+            "vLLM, or a server with its protocol (docs/endpoints.md)"
+        ) from None
+    data = listed.get("data") if isinstance(listed, dict) else None
+    if not isinstance(data, list):
+        raise ServerError(
+            f"{endpoint.url}: asked for its models (/v1/models) it answers with no list of them; "
+            "expected vLLM, or a server with its protocol (docs/endpoints.md)"
+        )
+    cards = [card for card in data if isinstance(card, dict)]
+    names = [name for name in (served_as, model.name, model.id, model.path) if name]
     for card in cards:
         if card.get("id") in names:
             return card
@@ -63,15 +86,15 @@ async def check_model(
     )
 
 
-async def probe(endpoint: Endpoint, model: ModelSettings) -> Served:
-    """Find out what the server is and can do."""
-    card = await check_model(endpoint, model)
+async def probe(endpoint: Endpoint, card: dict[str, Any]) -> Served:
+    """Find out what the server is and can do; `card` is its entry for the model."""
     name = str(card["id"])
     tokens = await _able(endpoint, "/tokenize", {"model": name, "prompt": "a b"})
-    ids = tuple(tokens.get("tokens", ())) if tokens else ()
+    ids = _ids(tokens)
     talk = {"model": name, "messages": [{"role": "user", "content": "a"}]}
     length = card.get("max_model_len") or (tokens or {}).get("max_model_len")
     version = await _able(endpoint, "/version", None)
+    rendered = await _able(endpoint, "/tokenize", talk)
     if not ids:
         return await _without_ids(endpoint, name, _version(version), length)
     found = Served(
@@ -80,7 +103,8 @@ async def probe(endpoint: Endpoint, model: ModelSettings) -> Served:
         max_length=length if isinstance(length, int) else None,
         tokenizes=True,
         bos=await _bos(endpoint, name, ids),
-        chat=await _able(endpoint, "/tokenize", talk) is not None,
+        chat=rendered is not None,
+        rendered=hashlib.sha256(repr(_ids(rendered)).encode()).hexdigest()[:16],
         token_ids=await _reads(endpoint, name, ids, "ids"),
         chains=await _chains(endpoint, name, ids),
         prompt_logprobs=await _reads(endpoint, name, ids, "prompt"),
@@ -96,7 +120,7 @@ async def cache_block(endpoint: Endpoint) -> int | None:
     """Tokens of a block of its prefix cache, as its metrics say; None where it has none."""
     try:
         text = await endpoint.text("/metrics")
-    except (PassingError, RefusedError):
+    except (PassingError, RefusedError, ServerError):
         return None
     found = re.search(r"^vllm:cache_config_info\{(?P<labels>.*)\}", text, re.M)
     labels = dict(re.findall(r'(\w+)="([^"]*)"', found["labels"])) if found else {}
@@ -105,10 +129,18 @@ async def cache_block(endpoint: Endpoint) -> int | None:
     return int(size) if on and size.isdecimal() and int(size) else None
 
 
+def _ids(tokens: Any) -> tuple[int, ...]:
+    """The ids of a /tokenize answer, none where it is of another kind."""
+    try:
+        return read_ids(tokens)
+    except BadAnswerError:
+        return ()
+
+
 async def _bos(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int | None:
     """What the tokeniser puts before "a b" of its own accord."""
     body = {"model": name, "prompt": "a b", "add_special_tokens": False}
-    plain = tuple((await _able(endpoint, "/tokenize", body) or {}).get("tokens", ()))
+    plain = _ids(await _able(endpoint, "/tokenize", body))
     added = len(ids) - len(plain)
     return ids[0] if added > 0 and ids[added:] == plain else None
 
@@ -130,8 +162,9 @@ async def _without_ids(endpoint: Endpoint, name: str, version: str, length: Any)
         )
     return Served(
         name=name, version=version, max_length=length if isinstance(length, int) else None,
-        tokenizes=False, bos=None, chat=chat, token_ids=False, chains=False, prompt_logprobs=False,
-        top_k=0, text_top=top, text_bytes=await _text_bytes(endpoint, name, top, chat=chat),
+        tokenizes=False, bos=None, chat=chat, rendered="", token_ids=False, chains=False,
+        prompt_logprobs=False, top_k=0, text_top=top,
+        text_bytes=await _text_bytes(endpoint, name, top, chat=chat),
     )  # fmt: skip
 
 
@@ -158,7 +191,7 @@ async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | None:
             body = {key: v for key, v in body.items() if key not in ("logprobs", "top_logprobs")}
         try:
             answer = await _patiently(endpoint, path, body)
-            answers = True
+            answers = answers or texts.is_answer(answer)
             return len(texts.read_first_token(answer))
         except (RefusedError, PassingError):
             continue
@@ -218,11 +251,12 @@ async def _top_k(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int:
 
 
 async def _able(endpoint: Endpoint, path: str, body: dict[str, Any] | None) -> Any:
-    """The answer, or nothing where the server does not know the request."""
+    """The answer, or nothing where the server does not know the request, or what it says."""
     try:
-        return await _patiently(endpoint, path, body)
-    except RefusedError:
-        return None
+        answer = await _patiently(endpoint, path, body)
+        return answer if isinstance(answer, dict) else None
+    except (RefusedError, BadAnswerError, ServerError):
+        return None  # a gateway answers what it does not know with a page, or forbids it
     except PassingError as error:
         if "HTTP 5" in str(error):  # some servers fail where they should refuse
             return None

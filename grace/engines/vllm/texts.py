@@ -125,12 +125,17 @@ def first_token_body(
     return "/v1/chat/completions", plain | {"messages": turns, "logprobs": True, "top_logprobs": k}
 
 
+def is_answer(answer: Any) -> bool:
+    """Whether it has the shape of one answer, whatever it holds."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    return isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], dict)
+
+
 def read_first_token(answer: Any) -> Row:
     """Log-probabilities by text of the first token's alternatives, in either dialect."""
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
+    if not is_answer(answer):
         raise BadAnswerError("the server gave no answer, or several")
-    logprobs = choices[0].get("logprobs")
+    logprobs = answer["choices"][0].get("logprobs")
     logprobs = logprobs if isinstance(logprobs, dict) else {}
     content = logprobs.get("content") or logprobs.get("top_logprobs")
     first = content[0] if isinstance(content, list) and content else None
