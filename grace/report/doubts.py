@@ -32,6 +32,9 @@ FLAGS = {
     "truncated": "the answer reached the token limit",
     "sum_not_100": "the stated percentages do not sum to 100 ± 1",
     "unfinished_thoughts": "the model was still thinking when its answer was cut off",
+    "refused": "the model refused to answer",
+    "filtered": "the server's content filter took the answer, or its end",
+    "tool_call": "the model called a tool in place of an answer",
 }
 
 
