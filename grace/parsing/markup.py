@@ -9,7 +9,7 @@ from __future__ import annotations
 import regex
 
 _STRUCK = regex.compile(
-    r"~~(?=\S)[^~\n]*?(?<=\S)~~"
+    r"~~(?=\S)[^~]{0,1000}?(?<=\S)~~"
     r"|<(s|del|strike)\b[^<>]{0,80}>.{0,500}?</\1 ?>"
     r"|\\(?:sout|st|cancel|xcancel|bcancel)\{[^{}\n]*\}"
     # Letters with a stroke laid over them.

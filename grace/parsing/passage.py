@@ -39,6 +39,8 @@ _DIGIT = regex.compile(r"[^\P{Nd}0-9]")
 _KEYCAP = regex.compile(r"(?<=[0-9])\ufe0f?\u20e3(?<before> +(?=[0-9]))?")
 #: A long dash between words is no hyphen: "no—he has not".
 _BREAK = regex.compile(r"(?<=\p{L})[—―](?=\p{L})")
+#: "wasn`t"
+_BACKTICK = regex.compile(r"(?<=\p{L})`(?=\p{L})")
 #: In Greek a semicolon asks.
 _GREEK_QUESTION = regex.compile(r"(?<=[\p{Greek}] ?)[;\u037e]")
 
@@ -47,8 +49,8 @@ _MARKUP = "*_`#[]［］【】〔〕〖〗〘〙"
 _PLAIN = {
     ord(typographic): plain
     for plain, several in {
-        "'": "‘’‚‛ʼ′´‹›ʹ",
-        '"': "“”„‟«»″「」『』｢｣《》〈〉〝〞〟❝❞״",
+        "'": "‘’‚‛ʼ´‹›ʹ",
+        '"': "“”„‟«»「」『』｢｣《》〈〉〝〞〟❝❞״",
         "-": "‐‑‒–—―−⸺⸻﹘﹣－⁃",
         ".": "。｡．…‥।॥։።။۔٫",
         ",": "、，､،፣՝",
@@ -98,6 +100,8 @@ _LINE = regex.compile(r"\S[^\n]*")
 def normal(text: str) -> str:
     """A text in the normal form in which answers and choices are compared, case apart."""
     text = "\n".join(text.splitlines()).translate(_CONTROLS)
+    if "`" in text:
+        text = _BACKTICK.sub("'", text)
     if text.isascii():
         return text
     text = _ORNAMENTAL.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)

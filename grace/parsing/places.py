@@ -105,7 +105,7 @@ def _parts(answer: Passage, labels: tuple[str, ...]) -> Iterator[Part]:
         block.add(label)
         doubtful = _heading_doubts(text[before:start], doubtful, first=before == 0)
         line = text.rfind("\n", before, start)
-        own = said_in_doubt(_SENTENCE_END.split(text[max(line, before) : start])[-1])
+        own = _lead_doubts(text[max(line, before) : start], alone=line >= before or not before)
         end = following.start("label") if following else len(text)
         if following:  # without the bullet or ordinal of the next label
             end = _lead(text, match.end(), end)
@@ -117,6 +117,7 @@ def _parts(answer: Passage, labels: tuple[str, ...]) -> Iterator[Part]:
 
 _SENTENCE_END = regex.compile(r"[.!?;](?=\s)")
 _FIRST_WORD = regex.compile(r"\W*\w*")
+_LETTER = regex.compile(r"\p{L}")
 _LEAD = regex.compile(r"[^\p{L}\n]*\Z")
 
 
@@ -131,6 +132,16 @@ def _lead(text: str, start: int, end: int) -> int:
     """Where the line begins that has only a bullet or ordinal before a label at `end`."""
     line = text.rfind("\n", start, end)
     return line if line >= 0 and _LEAD.fullmatch(text, line + 1, end) else end
+
+
+def _lead_doubts(lead: str, *, alone: bool) -> bool:
+    """Whether the words before a label on its line give its answer to another or suppose it.
+
+    `alone` if no other label stands before it on the line.
+    """
+    words = _SENTENCE_END.split(lead)[-1]
+    aside = alone and words.rstrip().endswith(",") and _LETTER.search(words)
+    return bool(aside) or said_in_doubt(words)
 
 
 def _heading_doubts(between: str, doubtful: bool, *, first: bool) -> bool:
@@ -178,7 +189,12 @@ def _entries(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passa
     colon, an equals sign or a dash between spaces: "0-10%" is no item 0. Without any item, a
     line of as many percentages as items, divided by strokes, names them in order.
     """
-    found = list(_item_pattern(items).finditer(part.plain))
+    bare = _bare_pattern(items)
+    found = [
+        match
+        for match in _item_pattern(items).finditer(part.plain)
+        if not bare.search(part.plain[max(0, match.start() - 20) : match.start()])
+    ]
     if not found:
         yield from _in_order(part, items)
     ends = [*(following.start() for following in found[1:]), len(part.plain)]
@@ -190,9 +206,16 @@ def _entries(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passa
 @lru_cache(maxsize=64)
 def _item_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
     names = "|".join(spelling(item) for item in longest_first(set(items)))
-    starts = r"""(?:^|(?<=[,;|%)])|(?<=[.!] ))[ >•("'-]*"""
+    starts = r"""(?:^|(?<=[,;|%)])|(?<=[.!] ))(?:[>•-]+ |[ ("'])*"""
     item = rf"(?:(?P<item>{names})|pr?\( *(?:\p{{L}} *= *)?(?P<item>{names}) *\))"
     return regex.compile(rf"""{starts}{item}[ "')]*(?:[:=]|(?<= )-(?= ))""", regex.MULTILINE)
+
+
+@lru_cache(maxsize=64)
+def _bare_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
+    """An item just before another one: "0, 1: 30%" is said of both together."""
+    names = "|".join(spelling(item) for item in longest_first(set(items)))
+    return regex.compile(rf"(?:\A|\n|[,;(%)]) *(?:{names}) *[,;&/]*[ ,]*\Z")
 
 
 def _in_order(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passage]]:

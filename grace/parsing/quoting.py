@@ -1,8 +1,9 @@
 """What stands around a sentence, and whether by that it is what the speaker says.
 
-"She would never say: …" and "If honesty were all that counted: …" quote the sentence without
-saying it. Only a few ways of introducing or following it are known to say it in earnest; with
-others, and with every word that denies or supposes, it is in doubt.
+"She would never say: …", "A critic would say: …" and "If honesty were all that counted: …" quote
+the sentence without saying it. There is no end to such ways, so the few in which it is said in
+earnest are known instead: alone, after "NAME would most likely say", after a heading like
+"Answer:". Everything else before or after it in its own sentence leaves it in doubt.
 """
 
 from __future__ import annotations
@@ -12,82 +13,104 @@ from dataclasses import dataclass
 import regex
 
 from grace.parsing.passage import Passage
-from grace.parsing.reservations import frowns, headed_by_doubt, said_in_doubt
+from grace.parsing.reservations import (
+    denies_speech,
+    frowns,
+    headed_by_doubt,
+    said_in_doubt,
+    supposes,
+    turns_against,
+)
 
-_SAYING = (
-    r"(?:say|says|said|saying|tell|tells|telling|answer\w*|repl(?:y|ies|ied)|respond\w*|response"
-    r"|comment\w*|remark\w*|states?|choos\w+|choice|chose|picks?|goes with|go with|uses?|utters?"
-    r"|writes?|sentence|statement|utterance|output|feedback|offers?|put it|phrase it"
-    r"|sag\w*|würde|antwort\w*|dire|dirait|dit|dirais|répon\w+|dir[íi]a|dice|decir|respond\w*|direbbe"
-    r"|zou|zegt|zeggen|diria|сказал\w*|скаж\w*|ответ\w*)"
+#: Not a name, though a sentence may begin with it.
+_NO_NAME = (
+    r"(?!(?:Many|Some|Others?|People|Every\w*|Most|Few|Critics?|You|One|Any\w*|Someone|Somebody"
+    r"|Nobody|None|Strangers?|Friends?|Honest\w*|Kind\w*|Polite\w*|Rude\w*|Blunt\w*|Cruel\w*|Tactful"
+    r"|Each|All|Both|It|That|This|What|Who|How|Why|When|Where|Whether|Later|Before|After|Earlier"
+    r"|Yesterday|Today|Tomorrow|Usually|Sometimes|Often|Once|Never|Not|No|Maybe|Perhaps|Possibly"
+    r"|Truth\w*|Lies?|Thoughts?|Thinking|Opinions?|Feelings?|Reality|Notes?|Questions?|Prompt|Goal"
+    r"|Context|Examples?|Options?|Alternatives?|Alternatively|Candidates?|Wrong|Bad|Incorrect"
+    r"|Negative|Positive|Literal\w*|Direct\w*|Harsh\w*|Listener|User|Me|Draft|First|Initial\w*|Second"
+    r"|Suggestions?|Possible|Definitely|Informative|Social|Internal\w*|Inner|Private\w*|Secret\w*"
+    r"|Quality|State|Instead|Either|Or|Unlike|Rejected|Avoid\w*|Without|Don't|Input|Task)\b)"
 )
-#: The sentence's introduction, up to its quote or colon.
-_INTRODUCED = regex.compile(
-    rf"""\b{_SAYING}\b(?: +[\w'.-]+){{0,5}} *[,:]? *["'(]*\s*$|言|说|回答|答え|말"""
+_NAME = rf"{_NO_NAME}\p{{Lu}}[\p{{L}}.-]+"
+_SUBJECT = rf"(?:(?i:s?he|they|i|we|the (?:speaker|friend))|{_NAME}(?: {_NAME})?)"
+_ADVERB = (
+    r"(?: (?:most|very|quite|just|then|thus|still|also|instead|therefore"
+    r"|(?!(?:hard|bare|scarce|near|rare|secret|private|inward|supposed|possib|unlike|false"
+    r"|reluctant|quiet|silent|silly)ly)\w+ly))*"
 )
-_DENIES_SPEECH = regex.compile(
-    r"\b(?:say|tell|answer|use|admit|choose|pick|be|go with)(?: +[\w']+){0,3} *[,:]?\W*$"
+_VERB = (
+    r"(?:says?|said|tells?|told|answers?|answered|repl(?:y|ies|ied)|responds?|responded|comments?"
+    r"|remarks?|states?|chooses?|chose|picks?|selects?|uses?|goes with|go with|opts? for|phrase it)"
 )
-_INTERJECTION = regex.compile(r"""(?:\W*\w+){0,3}\W*""")
-_HEADING = regex.compile(r"""[^:]{1,60}:\W*$""")
-_CLAUSE = regex.compile(
-    rf"(?:(?:and|but|so|then|thus|therefore|hence|instead|i (?:think|believe|guess)) +)*"
-    rf"(?:[\w'.-]+ +){{1,3}}(?:would|will|is going to|'d|is likely to|\w+s)\b(?: +\w+){{0,3}} +"
-    rf"{_SAYING}|(?:and|but|so|then|thus|therefore)? *(?:[\w'-]+ +){{1,3}}{_SAYING}"
+_OBJECT = (
+    r"(?: (?:to|with|back|that|this|him|her|them|aloud|out loud|something (?:like|such as)"
+    rf"|as follows|the (?:following|sentence|words)|{_NAME}))*"
 )
-#: What may go on after the closing quote: who says it, or why.
-_FOLLOWED = regex.compile(
-    r"""[\s"')\]]*(?:$|[.!;(-]"""
-    r"""|[,]?\s*(?:[\w'.-]+ +){1,4}(?:most +|very +)?(?:likely +|probably +)?"""
-    rf"""{_SAYING}\b"""
-    r"""|[,]?\s*(?:because|since|as|to|so|in order|for|which|this|that|is|would be|and|with|given"""
-    r"""|while|by)\b|[,]?\s*$)"""
+_WOULD = r"(?: (?:would|will|is going to|would be)|(?:'d|'ll))?"
+_SAYS = rf"{_SUBJECT}(?:{_WOULD}{_ADVERB} {_VERB}| (?:is|would be){_ADVERB} likely to say){_OBJECT}"
+_WORD = (
+    r"(?:answer|response|reply|sentence|utterance|statement|choice|comment|feedback|output|result"
+    r"|correction|speech|antwort|réponse|respuesta|risposta|resposta|antwoord|ответ|回答|答え|答案)"
+)
+_ANSWER = (
+    rf"(?:(?i:the|my|her|his|their|this|a)|{_NAME}'s)?"
+    r"(?i: ?(?:most |likely |probable |final |best |correct |chosen |kind |polite |corrected "
+    rf"|revised |new |one-sentence )*{_WORD})(?: for {_NAME})?(?i: (?:is|would be))?"
+    r"(?i:corrected|revised)?"
+)
+_WHAT = rf"(?i:here(?:'s| is) )?(?i:what|how) {_SUBJECT}{_WOULD}{_ADVERB} {_VERB}(?: is)?"
+#: In other languages; a denial between the words is found apart.
+_ABROAD = (
+    r"(?:\p{L}+ ){1,3}(?i:würde|wird|sagt|sagte|antwortet|dirait|dit|répond|dir[íi]a|dice"
+    r"|responde|direbbe|zou|zegt|diria|diz|sagde|siger|säger|скажет|сказал\w*|говорит"
+    r"|ответит)(?: \p{L}+){0,2}"
+    r"|[\p{Han}\p{Hiragana}\p{Katakana}、，]{1,20}(?:说|說|言う|言います|答える|答えます)"
+)
+_OPENING = (
+    r"(?i:(?:and|but|so|then|thus|therefore|hence|instead|overall|finally|sure|okay|certainly"
+    r"|in this case|in conclusion|as a result|i (?:think|believe|guess|would guess)(?: that)?)"
+    r"[,!]? *)*"
+)
+_REASON = (
+    r"(?:(?i:because|since|as|to|in order to|given|considering|wanting|being|with|for|out of"
+    r"|based on|trying to)\b[^,:\"\n]{1,160}, *(?i:so )?|(?i:to be \w+(?: and \w+)?) )*"
+)
+_INTRODUCTION = regex.compile(
+    rf"\W*{_OPENING}{_REASON}(?:{_SAYS}|{_ANSWER}|{_WHAT}|{_ABROAD}|(?P<name>{_NAME})(?= *:)"
+    rf"|(?<=\b(?:and|but|so)\s){_VERB}{_OBJECT}) *[,:]?\W*"
+)
+_FOLLOWING = regex.compile(
+    rf"\W*(?:{_SAYS}|(?i:says?|said|answers|replies) {_SUBJECT}"
+    rf"|(?i:is|would be) (?:(?i:what) {_SUBJECT}{_WOULD}{_ADVERB} {_VERB}|{_ANSWER}))?{_OBJECT}"
+    r"(?:,? *(?i:because|since|as|so|to|in order to|which|this)\b[^\"\n]*)?\W*"
 )
 _TOO = regex.compile(
-    r"\b(?:too|lie|lies|lying|dishonest|untrue|false|wrong|rude|harsh|unkind|cruel|blunt|hurt\w*"
-    r"|off the table|out of the question|offen\w+|inaccurate|misleading|insult\w*|mean"
-    r"|exaggerat\w+|discourag\w+|devastat\w+|crush\w*|inappropriate|unlikely"
-    r"|what (?:not|he thinks|she thinks))\b"
+    r"\b(?:too|lie|lies|lying|dishonest|untrue|false|wrong|rude|harsh|unkind|cruel|blunt|hurts?"
+    r"|hurting|out of the question|offen\w+|inaccurate|misleading|insult\w*|exaggerat\w+)\b"
 )
-#: Later sentences that deny what was quoted.
-_DENIED = regex.compile(
-    r"(?:n't|\b(?:not|never|cannot|no one|nobody|no +\w+)\b)(?: +\w+){0,2} +(?:say|tell|answer"
-    r"|admit|use|mean|utter|choose|put)(?: +\w+){0,2} +(?:that|this|so|it|these)"
-    r"(?= *(?:$|[.!,;)\n]|to |aloud|out ))"
-    r"|\b(?:that|this|it|which)(?:'s| +is| +was| +would +be| +seems| +sounds| +would| +might +be)"
-    r"(?: +\w+){0,2} +(?:not +what|a +lie|lying|dishonest|untrue|false|wrong|rude|too +\w+|harsh"
-    r"|unkind|cruel|hurt\w*|what +\w+ +(?:thinks?|feels?|believes?|fears?)|the +truth|out)"
-    r"|\b(?:that|this|it)(?:'s| +is| +was)? *(?:is|was|would be)?n't +what\b"
-    r"|\b(?:says?|saying|said|say) +(?:nothing|something (?:else|different|nicer|kinder))"
-    r"|\b(?:stays?|remains?|keeps?|be|stay) +(?:\w+ +)?(?:silent|quiet)\b|\bnothing +at +all\b"
-    r"|\b(?:declines?|refuses?) +to +(?:say|answer|comment)\b|\bkeeps? +(?:it|that|this) +to\b"
-)
-#: A new sentence, or a line of several words, that turns against the one before.
-_TURNS = regex.compile(
-    r"""[ "')>•.!,;-]*(?:\n[\s>•"'(-]*(?=[^.!?\n]* \w+ [^.!?\n]*\w))?"""
-    r"(?:but|however|yet|or|nor|not|no(?= *[.,!;-])|instead|rather|actually|wait|except|although"
-    r"|though|unless|sorry|oops|just kidding|alternatively|otherwise|if|maybe|perhaps)\b"
-)
-_SUPPOSES = regex.compile(
-    r"\b(?:if|unless|suppos\w+|imagin\w+|were|had|could|might|thinks?|believes?|wenn|falls"
-    r"|si|instead|rather|than)\b"
-)
+_ORDINAL = regex.compile(r"^\W*[0-9]{1,2}[.)](?= )")
 _LETTER, _WORDS = regex.compile(r"\p{L}"), regex.compile(r"\p{L}+")
-_I_THINK = regex.compile(r"\bi (?:think|believe|guess)\b")
 _CLOSING = regex.compile(r"""(?P<stop>[.!]*)[, ]*["']+""")
 _CAPITAL = regex.compile(r"[^\p{L}\n]*+\p{Lu}")
 _STOP = regex.compile(r"[.!?\n]")
 _ASKS = regex.compile(r"""[.!"') ]*\?""")
 _SENTENCE_END = regex.compile(r"[.!?](?=[\s\"')]|$)")
+#: A line that leads over to the sentence below it says so.
+_LEADS_OVER = regex.compile(rf"\b(?:{_WORD}s?|say|says|said|saying|reply|respond|choose|pick)\b")
+_QUOTES = str.maketrans(dict.fromkeys("‘’ʼ", "'") | dict.fromkeys("“”„«»", '"') | {"：": ":"})
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What stands around a sentence.
 
-    `lead` goes before it in its own sentence, `question` or `heading` before that; `prose` says
-    that other sentences stand before it on its line, `quoted` that it stands in quotes. `tail`
-    goes on after it in its own sentence, `after` is the rest up to the next such sentence.
+    `lead` goes before it in its own sentence and `heading` before that; `prose` says that other
+    sentences stand before it on its line, `quoted` that it stands in quotes. `tail` goes on
+    after it in its own sentence, `after` is the rest up to the next such sentence. `lead` and
+    `tail` are as they were written, for the names in them.
     """
 
     lead: str
@@ -101,21 +124,21 @@ class Around:
     def of(cls, answer: Passage, before: int, span: tuple[int, int], end: int) -> Around:
         """What is around the sentence at `span`, between the one before and the one after."""
         start, stop = span
-        text = answer.plain
-        earlier = text[before:start]
+        earlier = answer.plain[before:start]
         line = earlier.rsplit("\n", 1)[-1]
-        pieces = _SENTENCE_END.split(line)
+        pieces = _SENTENCE_END.split(_ORDINAL.sub(lambda m: " " * len(m[0]), line))
         lead = pieces[-1]
         heading = ""
         if len(pieces) > 1 and _ends_with(line, lead, "?"):
-            heading = pieces[-2]
+            heading = pieces[-2] + "?"
         elif len(pieces) == 1 and not _LETTER.search(lead):
             lines = [one.strip() for one in earlier.split("\n")[:-1] if one.strip(" \t>•*-|\"'")]
             heading = _heading(lines[-1] if lines else "", earlier, line)
         words = _WORDS.findall("".join(pieces[:-1]))
         quoted = earlier.rstrip().endswith(('"', "'"))
         tail, after = _divide(answer.cut(stop, end))
-        return cls(lead, heading, len(words) > 2, quoted, tail, after)
+        shown = answer.shown[start - len(lead) : start].translate(_QUOTES)
+        return cls(shown, heading, len(words) > 2, quoted, tail, after)
 
 
 def _heading(last: str, earlier: str, line: str) -> str:
@@ -127,7 +150,7 @@ def _heading(last: str, earlier: str, line: str) -> str:
 
 
 def _ends_with(line: str, lead: str, mark: str) -> bool:
-    return line[: len(line) - len(lead)].rstrip("\"' ").endswith(mark)
+    return line[: len(line) - len(lead) + 1].rstrip("\"' ").endswith(mark)
 
 
 def _divide(rest: Passage) -> tuple[str, str]:
@@ -138,57 +161,62 @@ def _divide(rest: Passage) -> tuple[str, str]:
     closing = _CLOSING.match(rest.plain)
     if closing is None:
         return "", rest.plain
-    begins = _CAPITAL.match(rest.shown, closing.end())
-    if closing["stop"] and begins:
-        return "", rest.plain[closing.end() :]
-    return _rest_of_sentence(rest.plain, closing.end())
-
-
-def _rest_of_sentence(rest: str, start: int) -> tuple[str, str]:
-    end = _STOP.search(rest, start)
-    place = end.start() if end else len(rest)
-    return rest[start:place], rest[place:]
+    start = closing.end()
+    if closing["stop"] and _CAPITAL.match(rest.shown, start):
+        return "", rest.plain[start:]
+    end = _STOP.search(rest.plain, start)
+    place = end.start() if end else len(rest.plain)
+    return rest.shown[start:place].translate(_QUOTES), rest.plain[place:]
 
 
 def doubted(around: Around) -> bool:
     """Whether the sentence is quoted, supposed or denied rather than said."""
-    if said_in_doubt(around.heading) or headed_by_doubt(around.heading):
+    lead = _LETTER.search(around.lead)
+    if around.prose and not around.quoted and not lead:
         return True
-    if around.prose and not around.quoted and not _LETTER.search(around.lead):
-        return True
-    return _lead_doubts(around.lead) or _tail_doubts(around.tail) or _after_doubts(around.after)
+    return (
+        _heading_doubts(around.heading)
+        or (not affirmed(around) if lead else "?" in around.lead)
+        or _tail_doubts(around.tail)
+        or _after_doubts(around.after)
+    )
 
 
 def affirmed(around: Around) -> bool:
-    """Whether the sentence is plainly introduced as what is said."""
-    return bool(_INTRODUCED.search(around.lead)) and not doubted(around)
+    """Whether the words before the sentence plainly say that it is what is said."""
+    lead = around.lead
+    if not _LETTER.search(lead) or "?" in lead or not _INTRODUCTION.fullmatch(lead):
+        return False
+    plain = lead.lower()
+    return not (supposes(plain) or headed_by_doubt(plain) or denies_speech(plain))
 
 
-def _lead_doubts(lead: str) -> bool:
-    if not _LETTER.search(lead):
-        return "?" in lead
-    if headed_by_doubt(lead) or "?" in lead:
+def set_aside(around: Around) -> bool:
+    """Whether the words before the sentence say that it is not, or not quite, what is said."""
+    words = f"{around.heading} {around.lead.lower()}"
+    return said_in_doubt(words) or supposes(words)
+
+
+def _heading_doubts(heading: str) -> bool:
+    """A line before the sentence must lead over to it, if it does not end in a full stop."""
+    if not _LETTER.search(heading):
+        return False
+    if said_in_doubt(heading) or headed_by_doubt(heading):
         return True
-    lead = _I_THINK.sub("", lead)
-    clauses = lead.rstrip("\"' ,:").split(",")
-    last = clauses[-1].strip()
-    scope = last if len(clauses) > 1 and _CLAUSE.match(last) else lead
-    if said_in_doubt(scope) or (scope is not lead and _supposes(lead)):
-        return True
-    return not (_INTRODUCED.search(lead) or (_HEADING.match(lead) and len(lead.split()) <= 6))
-
-
-def _supposes(lead: str) -> bool:
-    return bool(_SUPPOSES.search(lead))
+    return heading.rstrip("\"' ").endswith(":") and not _LEADS_OVER.search(heading)
 
 
 def _tail_doubts(tail: str) -> bool:
     if not _LETTER.search(tail):
         return "?" in tail or frowns(tail)
-    known = _FOLLOWED.match(tail)
-    return not known or said_in_doubt(tail) or bool(_TOO.search(tail)) or frowns(tail)
+    plain = tail.lower()
+    return (
+        not _FOLLOWING.fullmatch(tail)
+        or said_in_doubt(plain)
+        or bool(_TOO.search(plain))
+        or frowns(tail)
+    )
 
 
 def _after_doubts(after: str) -> bool:
-    first = after.split("\n", 1)[0]
-    return bool(_TURNS.match(after) or _ASKS.match(after) or _DENIED.search(after) or frowns(first))
+    return bool(turns_against(after) or _ASKS.match(after) or frowns(after.split("\n", 1)[0]))

@@ -303,6 +303,8 @@ def _read(field: AnswerField, part: Passage, *, apart: bool) -> Reading:
     ends = _ENDS_LINE if apart and not isinstance(field, ChoiceField) else _ENDS
     if not ends.match(line.plain, end) or _GOES_ON.match(line.plain, end):
         return _unreadable(line)
+    if line.plain[end : end + 1] == "'" and "'" not in part.plain[:start]:
+        return _unreadable(line)
     after = part.plain[start + len(line.plain) :]
     return _unless_open(field, all_tokens[0], line, end, marks, after)
 
@@ -328,7 +330,7 @@ def _unless_open(
         doubt = doubt or bool(marks and _CROSS.search(marks))
         for other in others:
             first = next(tokens(field, other), None)
-            if first and first.value != token.value and first.end == len(other):
+            if first and first.value != token.value and (first.start, first.end) == (0, len(other)):
                 return _ambiguous({token.value: token, first.value: first})
     if doubt:
         return Reading(problem="in doubt", found=(line.excerpt(),), tokens=(token,))

@@ -40,7 +40,10 @@ _CONTRAST = regex.compile(_any_of("contrasts"))
 _HEDGE = regex.compile(_any_of("hedges"))
 _BOUND = regex.compile(_any_of("bounds"))
 _SUPPOSED = regex.compile(_any_of("supposed"))
+_SUPPOSES = regex.compile(_any_of("supposing"))
 _OTHERS = regex.compile(_any_of("others"))
+_AFFIRMED = regex.compile(_any_of("affirmations"))
+_REFUTED = regex.compile(_any_of("refutations"))
 _HEADING = regex.compile(_any_of("headings"))
 _EXAMPLE = regex.compile(_any_of("examples"))
 _SUMS = regex.compile(_any_of("sums"))
@@ -55,8 +58,10 @@ _PUNCTUATION = r"""[\s,;:.!()"'|>•-]*+"""
 _STARTS_BOUND = regex.compile(rf"{_PUNCTUATION}(?:{_any_of('beginnings')}|{_any_of('negations')})")
 _STARTS_HEDGE = regex.compile(rf"{_PUNCTUATION}{_any_of('hedges')}")
 _STARTS_CONTRARY = regex.compile(
-    rf"{_PUNCTUATION}\b(?:but|or|however|unless|except|although|though|maybe|perhaps"
-    r"|not|no(?= *[,.!-])|well)\b"
+    rf"{_PUNCTUATION}(?:(?:comment|note|remark|explanation|reason|caveat)s?: *)?"
+    r"\b(?:but|or|however|unless|except|although|though|maybe|perhaps"
+    r"|not|no(?= *[,.!-])|well|assuming|if|provided|(?:that|this)(?:'s| is) what"
+    r"|i (?:cannot|can't|do not|don't|lied)|(?:note|n\.b\.|p\.?s)\b[^\n]*(?:n't|\bnot|\bnever))\b"
 )
 _STARTS_AS_I = regex.compile(
     rf"{_PUNCTUATION}i +(?:can|cannot|can't|could|couldn't|do|don't|did|am|have|know|would not)\b"
@@ -65,6 +70,20 @@ _DOES = regex.compile(
     r"\b\p{L}+ (?:does|do|did|is|are|was|were|has|have|can|will|would|should)"
     r" *(?:indeed|so)?[ .!]*$"
 )
+_TURNS = regex.compile(
+    r"""[ "'()>•.!,;-]*(?:\n[\s>•"'(-]*(?=[^.!?\n]* \w+ [^.!?\n]*\w))?"""
+    rf"{_any_of('turns')}"
+)
+_DENIED = regex.compile(
+    r"(?:n't|\b(?:not|never|cannot|no one|nobody|no +\w+)\b)(?: +\w+){0,2} +(?:say|tell|answer"
+    r"|admit|use|mean|utter|choose|put|go|dare)(?: +\w+){0,2} +(?:that|this|so|it|these|far)\b"
+    r"(?= *(?:$|[.!,;)\n]|far|to |aloud|out ))"
+    r"|\b(?:that|this|it|which)(?:'s| +is| +was| +would +be| +seems| +sounds| +would| +might +be)"
+    rf"(?: +\w+){{0,2}} +{_any_of('denials')}"
+    r"|\b(?:that|this|it)(?:'s| +is| +was)? *(?:is|was|would be)?n't +what\b"
+    rf"|{_any_of('silence')}"
+)
+_WINKS = regex.compile(r";-?\)|/s\b|\b(?:sarcas\w*|iron(?:y|ic\w*)|kidding|jok(?:e|ing)|lol)\b")
 _ONLY = regex.compile(r"\b(?:only|just|merely|nur|seulement|solo|sólo|soltanto|alleen)\b")
 
 Polarity = Literal["yes", "no"] | None
@@ -79,15 +98,17 @@ def polarity(spellings: Iterable[str]) -> Polarity:
 
 def leaves_choice_open(rest: str, affirms: Polarity) -> bool:
     """Whether what follows a choice in its line contradicts it or holds it back."""
-    if "?" in rest or "☐" in rest or _has(rest, _SHRUGS):
+    if "?" in rest or "☐" in rest or _has(rest, _SHRUGS) or _WINKS.search(rest):
         return True
     if _STARTS_AS_I.match(rest) or _CONTRAST.search(rest):
         return True
     if affirms == "yes":
         return bool(NEGATION.search(rest) or _HEDGE.search(rest) or _has(rest, _CROSSES))
     if affirms == "no":
-        does = _DOES.search(rest) and not (NEGATION.search(rest) or _ONLY.search(rest))
-        return bool(does) or _has(rest, _TICKS) or bool(_STARTS_HEDGE.match(rest))
+        denied = NEGATION.search(rest) or _ONLY.search(rest)
+        does = not denied and (_DOES.search(rest) or _AFFIRMED.search(rest))
+        refused = _REFUTED.search(rest) or _STARTS_HEDGE.match(rest)
+        return bool(does or refused) or _has(rest, _TICKS)
     return bool(_STARTS_BOUND.match(rest) or _BOUND.search(rest)) or _has(rest, _CROSSES)
 
 
@@ -95,11 +116,27 @@ def leaves_number_open(rest: str) -> bool:
     """Whether what follows a number in its line makes it a bound or a guess among others."""
     return bool(
         "?" in rest
+        or _WINKS.search(rest)
         or _STARTS_BOUND.match(rest)
         or _BOUND.search(rest)
         or _STARTS_AS_I.match(rest)
         or _has(rest, _SHRUGS + _CROSSES)
     )
+
+
+def turns_against(after: str) -> bool:
+    """Whether what follows a sentence begins by taking it back, or later denies it."""
+    return bool(_TURNS.match(after) or _DENIED.search(after))
+
+
+def supposes(words: str) -> bool:
+    """Whether words before a sentence suppose it, or say what might be or was."""
+    return bool(_SUPPOSES.search(words))
+
+
+def denies_speech(words: str) -> bool:
+    """Whether the clause that introduces a sentence denies it; reasons before may deny."""
+    return bool(NEGATION.search(words.rstrip("\"' ,:").rsplit(",", 1)[-1]))
 
 
 def contradicts(line: str) -> bool:

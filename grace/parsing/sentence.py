@@ -10,7 +10,7 @@ from string import Formatter
 import regex
 
 from grace.parsing.passage import WORD, Passage, passage
-from grace.parsing.quoting import Around, affirmed, doubted
+from grace.parsing.quoting import Around, affirmed, doubted, set_aside
 from grace.parsing.reservations import withdrawals
 from grace.parsing.spec import ParserSpec, sentence_gaps
 from grace.parsing.tokens import Token, Value, token_pattern, tokens
@@ -32,6 +32,7 @@ class Statement:
     doubtful: bool = False
     taken_back: bool = False
     affirmed: bool = False
+    set_aside: bool = False
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -53,7 +54,8 @@ def find_statements(answer: Passage, spec: ParserSpec) -> list[Statement]:
         later = [s for s in found if s.start >= cue]
         found = later or [replace(s, taken_back=True) for s in found]
     firm = [s for s in found if not s.doubtful]
-    if firm and all(s.affirmed for s in firm) and len({s.values for s in firm}) == 1:
+    aside = all(s.set_aside for s in found if s.doubtful)
+    if firm and aside and all(s.affirmed for s in firm):
         return firm
     return found
 
@@ -86,6 +88,7 @@ def _candidates(answer: Passage, spec: ParserSpec) -> Iterator[Statement]:
             stop,
             doubtful=doubted(around),
             affirmed=affirmed(around),
+            set_aside=set_aside(around),
         )
 
 

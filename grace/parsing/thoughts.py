@@ -29,7 +29,7 @@ _PAIRS = (
     # gpt-oss: anything but the final channel, or a channel's name with its marks left out.
     (r"(?:<\|start\|>\s?assistant\s?)?<\|channel\|>\s?(?!\s?final\b)\w+[^<]{0,80}(?:<\|message\|>)?",
      r"<\|channel\|>\s?final\b[^<]{0,80}(?:<\|message\|>)?"),
-    (r"\A\s*analysis(?=[A-Z\"'])", r"\bassistant\s*final(?=[^a-z])|(?<=\W)assistantfinal"),
+    (r"\A\s*analysis(?=[A-Z\"'])", r"assistant ?final"),
     (r"<\|?channel\|?>\s?(?:thought|analysis)\b", r"<\|?channel\|?>(?!\s?(?:thought|analysis)\b)"),
     (r"^[ \t]{0,9}thinking ?(?:\.\.\.|…)[ \t]{0,9}$",
      r"^[ \t]{0,9}(?:\.\.\.|…) ?done thinking\.?[ \t]{0,9}$"),

@@ -132,7 +132,8 @@ def _pattern(kind: str, words: list[str], *, groups: bool) -> str:
 _SHARE = regex.compile(
     rf"\s*(?P<top>[0-9]{{1,4}}) *(?:/|⁄) *(?P<bottom>[0-9]{{1,4}})(?![0-9])"
     r"|\s*(?P<vulgar>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])"
-    rf"|\s*(?P<whole>[0-9]{{1,3}})(?:[.,](?P<decimals>[0-9]{{1,9}}))?(?P<sign>{_SIGN})?"
+    rf"|\s*(?:(?P<whole>[0-9]{{1,3}})(?:[.,](?P<decimals>[0-9]{{1,9}}))?|\.(?P<decimals>[0-9]{{1,9}}))"
+    rf"(?P<sign>{_SIGN})?"
 )
 
 
@@ -160,5 +161,5 @@ def share(text: str) -> Share | None:
             return None
         value = Fraction(int(match["top"]), int(match["bottom"]))
         return Share(value, match.end(), percent=False, whole=False)
-    value = Fraction(f"{match['whole']}.{match['decimals'] or 0}")
+    value = Fraction(f"{match['whole'] or 0}.{match['decimals'] or 0}")
     return Share(value, match.end(), match["sign"] is not None, match["decimals"] is None)
