@@ -15,10 +15,12 @@ from grace.errors import GraceError
 from grace.job import Job
 from grace.manifest import make_manifest
 from grace.plan import Plan
+from grace.report import NAME as REPORT
 from grace.report import report_run
 from grace.sheet import Sheet
 from grace.store import Store
 from grace.tables.build import build_tables
+from grace.tables.output import UnwrittenError
 from grace.tables.write import write_json
 from grace.types import Answer, EngineInfo
 
@@ -36,8 +38,12 @@ def write_results(
     job: Job, sheet: Sheet, plan: Plan, store: Store, clock: Clock, ended: Ended
 ) -> dict[str, Any]:
     """Write tables, codebook, manifest and report; returns the manifest, and why no report."""
+    broken: UnwrittenError | None = None
     with clock.time("tables"):
-        rows = write_tables(job.settings.folder, job, sheet, plan.info, store)
+        try:
+            rows = write_tables(job.settings.folder, job, sheet, plan.info, store)
+        except UnwrittenError as error:
+            rows, broken = error.rows, error
     counts = count(sheet, store, plan.info) | {"rows": rows}
     status = str(ended)
     if ended == "complete" and counts["failed"]:
@@ -45,6 +51,9 @@ def write_results(
     manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status=status)
     write_json(job.settings.folder / "manifest.json", manifest)
     log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
+    if broken is not None:
+        (job.settings.folder / REPORT).unlink(missing_ok=True)
+        raise broken
     with clock.time("report"):
         no_report = report_run(job.settings, sheet, plan.info, store, ended)
     return manifest | {"no_report": no_report}

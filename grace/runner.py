@@ -31,6 +31,7 @@ from grace.shelf import Shelf
 from grace.store import Store
 from grace.summary import show_summary
 from grace.types import Engine, Forecast
+from grace.visible import one_line
 from grace.work import Work
 
 #: Prompts up to which a server's costs are foreseen.
@@ -70,7 +71,7 @@ async def run(
         else:
             with interrupt or Interrupt() as signals:
                 manifest = await ask_and_write(job, clock, console, signals)
-    show_summary(folder, settings, job.spec, manifest, console)
+    show_what_came_out(folder, job, manifest, console)
     if settings.profile:
         write_profile(clock, folder, manifest, console)
     return Outcome(folder, _code(manifest, settings, console))
@@ -115,6 +116,22 @@ def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> d
     console.print("All of it was answered before; writing the tables.")
     with Store.open(job.store_path) as store:
         return write_results(job, before.sheet, plan, store, clock, "complete")
+
+
+def show_what_came_out(
+    folder: Path, job: Job, manifest: Mapping[str, Any], console: Console
+) -> None:
+    """Print the summary. All is written by now: what goes wrong here costs nothing but itself."""
+    try:
+        show_summary(folder, job.settings, job.spec, manifest, console)
+    except Exception as error:  # the tables are there
+        log.warning("no summary", exc_info=True)
+        why = one_line(f"{type(error).__name__}: {error}", 200)
+        console.print(
+            f"The summary cannot be shown ({why}); the results are in {folder}.",
+            markup=False,
+            highlight=False,
+        )
 
 
 @asynccontextmanager

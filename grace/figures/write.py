@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,12 @@ from grace.figures.style import styled
 from grace.figures.view import View
 from grace.kinds import strict
 from grace.tables.write import replacing
+from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+log = logging.getLogger("grace")
 FORMATS = ("svg", "pdf", "png")
 #: Nothing of when and where: the same run gives the same file.
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
@@ -27,9 +30,24 @@ _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 def write_figures(
     view: View, folder: Path, found: Iterable[Plot], style: str | Path | None = None
 ) -> Iterator[Path]:
-    """Draw each and write it in every format; the paths, as they are written."""
+    """Draw each and write it in every format; the paths, as they are written.
+
+    A figure that cannot be drawn costs none of the others; GraceError at the end names it.
+    """
+    failed = []
     for plot in found:
-        yield from save_all(plot.draw(view, style=style), folder, plot.name, style)
+        try:
+            figure = plot.draw(view, style=style)
+        except GraceError:
+            raise
+        except Exception as error:  # the others can be drawn
+            log.warning("no figure %s", plot.name, exc_info=True)
+            why = one_line(f"{type(error).__name__}: {error}", 200)
+            failed.append(f"{plot.name}: could not be drawn ({why})")
+            continue
+        yield from save_all(figure, folder, plot.name, style)
+    if failed:
+        raise GraceError("; ".join(failed))
 
 
 def save_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from markupsafe import Markup
 from grace.comparison.comparing import Comparison
 from grace.comparison.show import OPEN, same_way
 from grace.comparison.study1 import PLANNED, READING_A_CELL
+from grace.errors import ConfigError
 from grace.examples import Example, sound
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
@@ -32,6 +34,7 @@ from grace.tables.cells import CellTable
 from grace.version import __version__
 from grace.visible import visible
 
+log = logging.getLogger("grace")
 FOLDER = Path(__file__).parent
 #: Characters of a prompt that are shown in the page itself; the look-up has more.
 SHOWN = 6000
@@ -153,8 +156,17 @@ def render(sources: Sequence[Source], style: str | None = None) -> str:
 
 
 def draw(plot: Plot, view: View, id_: str, style: str | None) -> Drawing:
-    """A figure, drawn and made fit to stand in the page."""
-    svg = as_bytes(plot.draw(view, style=style), "svg", style, SCREEN)
+    """A figure, drawn and made fit to stand in the page; why not, where it cannot be."""
+    try:
+        svg = as_bytes(plot.draw(view, style=style), "svg", style, SCREEN)
+    except ConfigError:  # a style that is none
+        raise
+    except Exception as error:  # the page has much else
+        log.warning("no figure %s", plot.name, exc_info=True)
+        why = f"This figure could not be drawn ({type(error).__name__}: {error})."
+        return Drawing(
+            plot.title, plot.caption, Markup('<p class="grave">{}</p>').format(safe(why))
+        )
     return Drawing(plot.title, plot.caption, inlined(svg, id_, plot.title))
 
 

@@ -13,9 +13,10 @@ from grace.sheet import Sheet, as_texts
 from grace.stimuli import Stimuli
 from grace.study import ExperimentSpec
 from grace.tables.block import Block, Item, slots
+from grace.tables.output import Output, Problems, UnwrittenError
 from grace.tables.tidy import tidy_columns, tidy_rows
 from grace.tables.wide import wide_columns, wide_rows
-from grace.tables.write import codebook, write_json, writing
+from grace.tables.write import codebook, write_json
 from grace.types import Answer
 
 #: Answers by their prompts' keys.
@@ -32,19 +33,30 @@ def build_tables(
     sheet: Sheet,
     answers: LookUp,
 ) -> dict[str, int]:
-    """Write trials, responses and codebook; returns each table's number of rows."""
+    """Write trials, responses and codebook; returns each table's number of rows.
+
+    Each is written whatever becomes of the others; UnwrittenError says at the end what is not.
+    """
     study, model = settings.study, settings.model.name
     wide = wide_columns(study, spec, stimuli)
     tidy = tidy_columns(study, spec)
-    with writing(folder / "trials", wide) as trials, writing(folder / "responses", tidy) as rows:
+    trials = Output(folder / "trials", wide, lambda b: wide_rows(b, study, spec, stimuli, model))
+    rows = Output(folder / "responses", tidy, lambda b: tidy_rows(b, study, spec, model))
+    problems = Problems(folder)
+    with trials.open(problems), rows.open(problems):
         for block in blocks(settings, spec, stimuli, sheet, answers):
-            trials.add(wide_rows(block, study, spec, stimuli, model))
-            rows.add(tidy_rows(block, study, spec, model))
+            trials.add(block)
+            rows.add(block)
     title = f"Study {study.name} ({study.title}), experiment {settings.exp.name}"
     tables = {"trials": wide, "responses": tidy}
-    write_json(folder / "codebook.json", codebook(title, tables))
-    write_description(folder, settings, tables)
-    return {"trials": trials.count, "responses": rows.count}
+    with problems.of("codebook.json"):
+        write_json(folder / "codebook.json", codebook(title, tables))
+    with problems.of("dataset_description.json"):
+        write_description(folder, settings, tables)
+    counts = {"trials": trials.count, "responses": rows.count}
+    if problems.found:
+        raise UnwrittenError(problems.sentence, counts)
+    return counts
 
 
 def blocks(

@@ -63,7 +63,7 @@ def _over_columns(spec: ExperimentSpec) -> list[Column]:
             name,
             f"the {name} the question asks about",
             source="study",
-            type="integer" if all(isinstance(level, int) for level in levels) else "text",
+            type="integer" if all(type(level) is int for level in levels) else "text",
         )
         for name, levels in values.items()
     ]

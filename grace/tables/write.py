@@ -102,10 +102,11 @@ def _column(column: Column, values: Sequence[Any], kind: Any) -> tuple[Any, list
     if column.type != "text":
         array = pa.array(values, type=kind, from_pandas=True)
         return array, ["" if value is None else repr(value) for value in array.to_pylist()]
-    valid = {value: value and writable(value) for value in dict.fromkeys(values)}
+    texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    valid = {value: value and writable(value) for value in dict.fromkeys(texts)}
     cells = {value: _cell(text) for value, text in valid.items()}
-    array = pa.array([valid[value] for value in values], type=kind)
-    return array, [cells[value] for value in values]
+    array = pa.array([valid[value] for value in texts], type=kind)
+    return array, [cells[value] for value in texts]
 
 
 def _line(cells: Iterable[Any]) -> str:
