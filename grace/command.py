@@ -69,11 +69,14 @@ def main(
     command: Command = RUN,
     config_name: str = "config",
     together: Callable[[Sequence[dict[str, Any]]], str | None] | None = None,
+    *,
+    one_at_a_time: bool = False,
 ) -> None:
     """Run a job once for each configuration of the command line, and exit with its code.
 
     The job takes the composed configuration and returns an exit code; of several (a sweep)
-    the largest counts, and `together` may add what is made of all of them.
+    the largest counts, and `together` may add what is made of all of them. What goes on until it
+    is stopped is done `one_at_a_time`.
     """
     relax_collector()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's way of Ctrl-C
@@ -90,7 +93,10 @@ def main(
             sys.exit(OK)
         if not flags.multirun:
             sys.exit(job(compose(settings, config_name)))
-        sys.exit(run_several(_runs(settings, config_name), job, together))
+        runs = _runs(settings, config_name)
+        if one_at_a_time and len(runs) > 1 and not all(run.config["dry_run"] for run in runs):
+            raise ConfigError(f"--multirun: {len(runs)} at once; expected one")
+        sys.exit(run_several(runs, job, together))
 
 
 def _runs(settings: Sequence[str], config_name: str) -> list[OneOf]:
@@ -157,8 +163,10 @@ def _exits(interrupted: str) -> Iterator[None]:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        yield
-        sys.stdout.flush()
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
     except (GraceError, ImportError) as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
         sys.exit(BAD_INPUT)

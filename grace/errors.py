@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from grace.visible import visible
+
 
 class GraceError(Exception):
-    """Something the user can mend; the command prints it and exits with 1."""
+    """Something the user can mend; the command prints it and exits with 1.
+
+    It is one line, and control characters of what it repeats are shown and not obeyed.
+    """
+
+    def __str__(self) -> str:
+        return " ".join(visible(super().__str__()).splitlines())
 
 
 class ConfigError(GraceError):

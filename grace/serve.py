@@ -49,4 +49,4 @@ async def _serve(launch: Any, within: float, console: Any) -> int:
 
 
 if __name__ == "__main__":
-    main(job, SERVE, "serving")
+    main(job, SERVE, "serving", one_at_a_time=True)

@@ -49,7 +49,8 @@ def _lines(command: Command, choices: Mapping[str, Iterable[str]]) -> Iterator[s
     yield ""
     yield "flags:"
     for flag, meaning in (*RUN_FLAGS, *FLAGS) if choices else FLAGS:
-        yield _row(flag, meaning)
+        if flag != RUN_FLAGS[0][0] or "--multirun" in command.usage:
+            yield _row(flag, meaning)
     for text in (command.about, QUOTING if command.settings else ""):
         if text:
             yield ""
