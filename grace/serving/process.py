@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,15 +21,15 @@ from rich.console import Console
 from rich.text import Text
 
 from grace.errors import GraceError
+from grace.serving.causes import find_cause, read_lines
 from grace.serving.launch import Launch
 from grace.serving.machine import listens
 
 #: Seconds a server may take to stop before it is killed; runs that are stopped wait less.
 GRACE_PERIOD = 8.0
 POLL = 0.5
-#: What marks a line of vLLM's log: "(APIServer pid=12) INFO 11-21 06:00:00 [file.py:1] text".
-_PREFIX = re.compile(r"^(\([^)]*\) )*(INFO|WARNING|ERROR|DEBUG) [0-9-]+ [0-9:]+ \[[^\]]*\] ")
-_WRONG = re.compile(r"\b\w*(Error|Exception): .+")
+#: Bytes of the end of a log that are read for a cause (many ranks say much) and for a last line.
+READ, LAST = 4_000_000, 20_000
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, of Linux
 
 
@@ -92,19 +91,24 @@ class Server:
 
     def last_line(self) -> str:
         """The end of its log, without time and place."""
-        lines = [line for line in self._tail() if line.strip()]
-        return _PREFIX.sub("", lines[-1]).strip() if lines else ""
+        lines = [line for line in read_lines(self._tail(LAST)) if line.text.strip()]
+        return lines[-1].text.strip() if lines else ""
 
     def why(self) -> str:
-        """The last error its log tells of, else its last line."""
-        found = [match[0] for line in self._tail() if (match := _WRONG.search(line))]
-        plain = [f for f in found if not f.startswith("RuntimeError: Engine core init")]
-        return (plain or found or [self.last_line() or "it said nothing"])[-1]
+        """What made it fail, as its log and its end tell; else the log's last line."""
+        if cause := find_cause(self._tail()):
+            return str(cause)
+        code = self.process.poll()
+        if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            return "it was killed, most likely because the machine's memory was used up"
+        if code in (-signal.SIGTERM, 128 + signal.SIGTERM):
+            return "it was stopped from outside (SIGTERM)"
+        return self.last_line() or "it said nothing"
 
-    def _tail(self, size: int = 20_000) -> list[str]:
+    def _tail(self, size: int = READ) -> str:
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - size))
-            return log.read().decode("utf-8", "replace").splitlines()
+            return log.read().decode("utf-8", "replace")
 
     def stop(self) -> None:
         """Ask it to end, wait, and kill what is left of it."""
