@@ -95,11 +95,14 @@ _ORDINAL = regex.compile(r"^\W*[0-9]{1,2}[.)](?= )")
 _LETTER, _WORDS = regex.compile(r"\p{L}"), regex.compile(r"\p{L}+")
 _CLOSING = regex.compile(r"""(?P<stop>[.!]*)[, ]*["']+""")
 _CAPITAL = regex.compile(r"[^\p{L}\n]*+\p{Lu}")
+#: Before a sentence: asked, crossed out, not ticked.
+_MARKED = regex.compile(r"[?!¬≠~☐☒❌✗✘✖❎🚫⛔👎]")
 _STOP = regex.compile(r"[.!?\n]")
 _ASKS = regex.compile(r"""[.!"') ]*\?""")
 _SENTENCE_END = regex.compile(r"[.!?](?=[\s\"')]|$)")
 #: A line that leads over to the sentence below it says so.
 _LEADS_OVER = regex.compile(rf"\b(?:{_WORD}s?|say|says|said|saying|reply|respond|choose|pick)\b")
+_OPEN_END = regex.compile(r"\b(?:say|says|said|saying|choose|pick)[\"'>, ]*$")
 _QUOTES = str.maketrans(dict.fromkeys("‘’ʼ", "'") | dict.fromkeys("“”„«»", '"') | {"：": ":"})
 
 
@@ -146,7 +149,7 @@ def _heading(last: str, earlier: str, line: str) -> str:
     if last.rstrip("\"' ").endswith((":", "?", "...")):
         return last
     joined = earlier[: len(earlier) - len(line) - 1].rpartition("\n")[2].strip()
-    return last if joined and len(last.split()) > 2 and last[-1] not in ".!" else ""
+    return last if joined and _OPEN_END.search(last) else ""
 
 
 def _ends_with(line: str, lead: str, mark: str) -> bool:
@@ -169,14 +172,14 @@ def _divide(rest: Passage) -> tuple[str, str]:
     return rest.shown[start:place].translate(_QUOTES), rest.plain[place:]
 
 
-def doubted(around: Around) -> bool:
+def doubted(around: Around, *, affirmed: bool) -> bool:
     """Whether the sentence is quoted, supposed or denied rather than said."""
     lead = _LETTER.search(around.lead)
     if around.prose and not around.quoted and not lead:
         return True
-    return (
+    return bool(
         _heading_doubts(around.heading)
-        or (not affirmed(around) if lead else "?" in around.lead)
+        or (not affirmed if lead else _MARKED.search(around.lead))
         or _tail_doubts(around.tail)
         or _after_doubts(around.after)
     )

@@ -45,13 +45,15 @@ _OTHERS = regex.compile(_any_of("others"))
 _AFFIRMED = regex.compile(_any_of("affirmations"))
 _REFUTED = regex.compile(_any_of("refutations"))
 _HEADING = regex.compile(_any_of("headings"))
+_HEADS = set(_phrases("heads"))
+_HYPOTHETICAL = regex.compile(_any_of("hypothetical"))
 _EXAMPLE = regex.compile(_any_of("examples"))
 _SUMS = regex.compile(_any_of("sums"))
 _CORRECTED = regex.compile(_any_of("corrections"))
 _WITHDRAWAL = regex.compile(rf"{_any_of('withdrawals')}(?=[^\n]*[\w.,:!])")
 #: Where these words begin something new, rather than stand within a sentence.
 _BEGINS = regex.compile(
-    r"(?:\A|[.!?;:(\"\n]|\s- |,\s(?=(?:no|wait|actually|sorry|or)\b))[ >•(\"'-]{0,9}"
+    r"(?:\A|[.!?;:(\"\n]|\s- |,\s(?=(?:no|wait(?!,? and)|actually|sorry|or)\b))[ >•(\"'-]{0,9}"
     r"(?:(?:oh|ah|well|but|and|so|hey|okay|ok|no)[, ]{1,3})?"
 )
 _PUNCTUATION = r"""[\s,;:.!()"'|>•-]*+"""
@@ -71,18 +73,19 @@ _DOES = regex.compile(
     r" *(?:indeed|so)?[ .!]*$"
 )
 _TURNS = regex.compile(
-    r"""[ "'()>•.!,;-]*(?:\n[\s>•"'(-]*(?=[^.!?\n]* \w+ [^.!?\n]*\w))?"""
-    rf"{_any_of('turns')}"
+    rf"""[ "'()>•.!,;-]*(?:{_any_of("turns")}|\n[\s>•"'(-]*{_any_of("lines")})"""
 )
 _DENIED = regex.compile(
     r"(?:n't|\b(?:not|never|cannot|no one|nobody|no +\w+)\b)(?: +\w+){0,2} +(?:say|tell|answer"
     r"|admit|use|mean|utter|choose|put|go|dare)(?: +\w+){0,2} +(?:that|this|so|it|these|far)\b"
     r"(?= *(?:$|[.!,;)\n]|far|to |aloud|out ))"
-    r"|\b(?:that|this|it|which)(?:'s| +is| +was| +would +be| +seems| +sounds| +would| +might +be)"
+    r"|(?:^ *|[.!?\n\"'(,] *)(?:that|this|it|which)(?:'s| +is| +was| +would +be| +seems"
+    r"| +sounds| +would| +might +be)"
     rf"(?: +\w+){{0,2}} +{_any_of('denials')}"
     r"|\b(?:that|this|it)(?:'s| +is| +was)? *(?:is|was|would be)?n't +what\b"
     rf"|{_any_of('silence')}"
 )
+_SHARE = regex.compile(r"(?<!\b100) *(?<!100)%")
 _WINKS = regex.compile(r";-?\)|/s\b|\b(?:sarcas\w*|iron(?:y|ic\w*)|kidding|jok(?:e|ing)|lol)\b")
 _ONLY = regex.compile(r"\b(?:only|just|merely|nur|seulement|solo|sólo|soltanto|alleen)\b")
 
@@ -103,7 +106,8 @@ def leaves_choice_open(rest: str, affirms: Polarity) -> bool:
     if _STARTS_AS_I.match(rest) or _CONTRAST.search(rest):
         return True
     if affirms == "yes":
-        return bool(NEGATION.search(rest) or _HEDGE.search(rest) or _has(rest, _CROSSES))
+        hedged = _HEDGE.search(rest) or _SHARE.search(rest)
+        return bool(hedged or NEGATION.search(rest)) or _has(rest, _CROSSES)
     if affirms == "no":
         denied = NEGATION.search(rest) or _ONLY.search(rest)
         does = not denied and (_DOES.search(rest) or _AFFIRMED.search(rest))
@@ -152,7 +156,7 @@ def withdrawals(text: str, start: int = 0) -> Iterator[int]:
     """Where an answer before is taken back or given anew: "Wait, …", "Correction: …"."""
     for match in _WITHDRAWAL.finditer(text, start):
         first = max(0, match.start() - _REACH)
-        near = text[first : match.end()]
+        near = text[first : match.end() + _REACH]
         for begins in _BEGINS.finditer(near):
             if begins.end() == match.start() - first and (first == 0 or begins.start()):
                 yield match.start()
@@ -166,8 +170,10 @@ def said_in_doubt(words: str) -> bool:
 
 def headed_by_doubt(line: str) -> bool:
     """Whether a line says that what follows is a draft, an example or the format."""
-    heading = line.rstrip("\"' ").endswith(":") and _HEADING.search(line)
-    return bool(heading or _EXAMPLE.search(line))
+    words = line.strip("\"' ")
+    if words.endswith(":"):
+        return bool(_HEADING.search(words) or _EXAMPLE.search(words))
+    return words in _HEADS or bool(_HYPOTHETICAL.search(words))
 
 
 def corrects_only_what_follows(prose: str) -> bool:

@@ -68,27 +68,24 @@ def _cues(answer: Passage, found: list[Statement]) -> list[int]:
 def _candidates(answer: Passage, spec: ParserSpec) -> Iterator[Statement]:
     names = sentence_gaps(spec.sentence)
     before = 0
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, Around]] = set()
     matches = list(_pattern(spec).finditer(answer.plain))
     for match, following in zip(matches, [*matches[1:], None], strict=False):
         end = following.start(1) if following else len(answer.plain)
         around = Around.of(answer, before, match.span(1), end)
         before = match.end(1)
-        key = (match[1], around.lead, around.after)
+        key = (match[1], around)
         if key in seen:
             continue
         seen.add(key)
         found = {name: next(tokens(spec.fields[name], match[name])) for name in names}
         start, stop = match.span(1)
         shown = answer.cut(start, stop).excerpt()
+        plainly = affirmed(around)
+        doubtful = doubted(around, affirmed=plainly)
+        aside = doubtful and set_aside(around)
         yield Statement(
-            found,
-            shown,
-            start,
-            stop,
-            doubtful=doubted(around),
-            affirmed=affirmed(around),
-            set_aside=set_aside(around),
+            found, shown, start, stop, doubtful=doubtful, affirmed=plainly, set_aside=aside
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from string import Formatter
 from typing import Annotated, Any, Literal
 
@@ -213,7 +213,8 @@ class ParserSpec(Part):
                 raise ValueError(f"check {check.flag} names a field twice")
 
 
-def sentence_gaps(sentence: str | None) -> list[str]:
+@lru_cache(maxsize=256)
+def sentence_gaps(sentence: str | None) -> tuple[str, ...]:
     """The fields a sentence names, in order; ValueError for a gap that is no plain name."""
     gaps = []
     for _, name, form, conversion in Formatter().parse(sentence or ""):
@@ -221,7 +222,7 @@ def sentence_gaps(sentence: str | None) -> list[str]:
             if form or conversion or not name.isidentifier():
                 raise ValueError(f"a gap {{{name}}} that is no field's name")
             gaps.append(name)
-    return gaps
+    return tuple(gaps)
 
 
 def out_of_range(field: FieldPart, value: float | str) -> bool:
