@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grace.engines.hub import cached_commit
+from grace.examples import NAME as EXAMPLES
 from grace.job import Job
 from grace.manifest import library_versions
 from grace.plan import Plan, make_plan
-from grace.settings import ModelSettings
-from grace.sheet import HASH, Register, Sheet, as_texts, ask_job
+from grace.settings import ModelSettings, Settings
+from grace.sheet import HASH, Register, Sheet, as_texts, ask_job, part_of
 from grace.store import Store
 from grace.tables.write import replacing
 from grace.types import EngineInfo, Failure
@@ -37,6 +41,7 @@ SCHEMA = pa.schema(
         ("prompt", pa.string()),
         ("failure", pa.string()),
         ("mine", pa.bool_()),
+        ("batch", pa.int32()),
     ]
 )
 _NOTES = b"grace"
@@ -50,6 +55,8 @@ class Recalled:
     info: EngineInfo
     tokens: int
     distinct_tokens: int
+    chat: bool
+    folder: Path  # of the run that made it
 
     def plan(self, job: Job, known: int) -> Plan:
         """The plan's numbers."""
@@ -77,22 +84,61 @@ def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
                 [key or None for key in keys],
                 [failure and failure.reason for failure in failures],
                 sheet.mine[part],
+                sheet.batches[part],
             )
             arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def finished(job: Job) -> Recalled | None:
-    """The plan of this very run, if all of it is answered; what failed needs the engine."""
-    folder = job.settings.folder
-    if notes_of(folder).get("fingerprint") != fingerprint(job) or not job.store_path.exists():
-        return None
-    found = recall(job, folder)
-    if found is None or found.sheet.failures:
-        return None
-    with Store.open(job.store_path) as store:
-        left = found.sheet.mine & ~found.sheet.answered(store, found.info)
-    return None if left.any() else found
+    """The plan of this run, if all of it is answered; what failed needs the engine.
+
+    Another shard of the same run, or the whole of it, has made the same plan.
+    """
+    mark = fingerprint(job)
+    for folder in _folders(job.settings):
+        if notes_of(folder).get("fingerprint") != mark:
+            continue
+        found = recall(job, folder)
+        if found is None or found.sheet.failures or (found.sheet.prompts == b"").any():
+            continue
+        found = replace(found, sheet=_own_part(job, found))
+        if not found.sheet.mine.any():
+            return found
+        if not job.store_path.exists():
+            return None
+        with Store.open(job.store_path) as store:
+            left = found.sheet.mine & ~found.sheet.answered(store, found.info)
+        return None if left.any() else found
+    return None
+
+
+def _folders(settings: Settings) -> Iterator[Path]:
+    """The run's own folder, then those of its parts and of the whole, beside it."""
+    yield settings.folder
+    whole = settings.model_copy(update={"shard": None}).folder
+    yield from (folder for folder in (whole, *_shards(whole)) if folder != settings.folder)
+
+
+def _shards(whole: Path) -> list[Path]:
+    ending = re.compile(re.escape(whole.name) + r"-shard\d+of\d+")
+    beside = whole.parent.iterdir() if whole.parent.is_dir() else ()
+    return sorted(folder for folder in beside if ending.fullmatch(folder.name))
+
+
+def _own_part(job: Job, found: Recalled) -> Sheet:
+    """The sheet with what is this run's to ask; its own folder says so itself."""
+    if found.folder == job.settings.folder:
+        return found.sheet
+    return replace(found.sheet, mine=part_of(found.sheet.batches, *job.settings.shard_of))
+
+
+def take_over(job: Job, before: Recalled, plan: Plan) -> None:
+    """Keep another folder's plan, and its examples of prompts, in the run's own."""
+    if before.folder != job.settings.folder:
+        remember(job, before.sheet, plan, chat=before.chat)
+        with suppress(OSError):
+            shutil.copy(before.folder / EXAMPLES, job.settings.folder / EXAMPLES)
 
 
 def recall(job: Job, folder: Path) -> Recalled | None:
@@ -110,11 +156,17 @@ def recall(job: Job, folder: Path) -> Recalled | None:
         }
         prompts = np.array(table["prompt"].fill_null(""), HASH)
         mine = np.array(table["mine"], np.bool_)
-        sheet = register.sheet(job, prompts, failures, mine)
+        batches = (  # version 0.1.0 did not write it down
+            np.array(table["batch"], np.int32)
+            if "batch" in table.column_names
+            else np.full(len(prompts), -1, np.int32)
+        )
+        sheet = register.sheet(job, prompts, failures, mine, batches)
         if not np.array_equal(sheet.queries, np.array(table["query"], HASH)):
             return None
         info = replace(EngineInfo(**notes["engine"]), details=_details(folder))
-        return Recalled(sheet, info, notes["tokens"], notes["distinct_tokens"])
+        tokens = notes["tokens"], notes["distinct_tokens"]
+        return Recalled(sheet, info, *tokens, bool(notes["chat"]), folder)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None  # not there, of other settings, or cut short: the engine makes it again
 
@@ -128,6 +180,7 @@ def _details(folder: Path) -> dict[str, Any]:
 def fingerprint(job: Job) -> str:
     """A hash of all that decides what each query becomes, without asking the engine."""
     ignored = {"output", "dry_run", "store", "overwrite", "report", "profile", "max_failures"}
+    ignored |= {"shard"}  # every shard makes the same plan
     content = {
         "grace": [__version__, code_stamp()],
         "settings": job.settings.model_dump(mode="json", exclude=ignored),

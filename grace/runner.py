@@ -22,7 +22,7 @@ from grace.interrupt import Interrupt
 from grace.job import Job, load_job
 from grace.lock import RunLock
 from grace.plan import make_plan, show_plan, show_prompts
-from grace.recall import Recalled, finished, remember
+from grace.recall import Recalled, finished, remember, take_over
 from grace.record import run_log, write_results, write_start
 from grace.serving.managed import engine_settings
 from grace.settings import Settings
@@ -113,7 +113,10 @@ def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> d
     """Write the tables of a run whose every answer is in the store."""
     plan = before.plan(job, known=before.sheet.mine_count())
     show_plan(plan, job.settings, console)
-    console.print("All of it was answered before; writing the tables.")
+    nothing = not before.sheet.mine.any()
+    why = "There is nothing for this shard to ask" if nothing else "All of it was answered before"
+    console.print(f"{why}; writing the tables.")
+    take_over(job, before, plan)
     with Store.open(job.store_path) as store:
         return write_results(job, before.sheet, plan, store, clock, "complete")
 

@@ -24,6 +24,7 @@ from grace.work import Mask, Tokens, Work, cut_work
 
 #: Hashes in hexadecimal; b"" where there is none.
 Keys = NDArray[np.bytes_]
+Numbers = NDArray[np.int32]
 HASH = "S64"
 #: Keys looked up at a time.
 CHUNK = 10_000
@@ -43,6 +44,7 @@ class Sheet:
     prompts: Keys  # (n,): the keys of their prompts
     failures: Mapping[int, Failure]  # why the others have none
     mine: Mask  # (n,): whether this run asks it, or another shard
+    batches: Numbers  # (n,): the batch of the whole plan that asks it, -1 where none does
 
     def mine_count(self) -> int:
         """How many prompts this run asks: two queries may have the same."""
@@ -86,10 +88,31 @@ async def make_sheet(job: Job, engine: Engine, shelf: Shelf) -> tuple[Sheet, Wor
         made = [found.key if isinstance(found, Prompt) else "" for _, found in prepared]
         prompts.append(np.array(made, HASH))
     work, tokens = cut_work(shelf, engine)
-    work = work.part(*job.settings.shard_of)
     keys = np.concatenate(prompts)
-    mine = np.isin(keys, keys[work.numbers])
-    return register.sheet(job, keys, failures, mine), work, tokens
+    batches = _batch_of_each(keys, work)
+    k, n = job.settings.shard_of
+    return (
+        register.sheet(job, keys, failures, part_of(batches, k, n), batches),
+        work.part(k, n),
+        tokens,
+    )
+
+
+def part_of(batches: Numbers, k: int, n: int) -> Mask:
+    """Which queries the k-th of n shards asks: every n-th batch is its own."""
+    mine: Mask = (batches >= 0) & (batches % n == k - 1)
+    return mine
+
+
+def _batch_of_each(keys: Keys, work: Work) -> Numbers:
+    """The batch that asks each query; queries of one prompt are asked together."""
+    number = {key: i for i, key in enumerate(dict.fromkeys(keys.tolist()))}
+    each = np.array([number[key] for key in keys.tolist()], np.int32)
+    found = np.full(len(number), -1, np.int32)
+    sizes = np.diff(work.ends, prepend=0)
+    found[each[work.numbers]] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    batches: Numbers = found[each]
+    return batches
 
 
 def ask_job(job: Job, *, chat: bool) -> Iterator[Query]:
@@ -123,7 +146,14 @@ class Register:
         if portion:
             yield portion
 
-    def sheet(self, job: Job, prompts: Keys, failures: Mapping[int, Failure], mine: Mask) -> Sheet:
+    def sheet(
+        self,
+        job: Job,
+        prompts: Keys,
+        failures: Mapping[int, Failure],
+        mine: Mask,
+        batches: Numbers,
+    ) -> Sheet:
         """The sheet of all that came, with what became of each query."""
         of_each = len(asked_of_each(job.spec, job.settings.exp))
         return Sheet(
@@ -133,6 +163,7 @@ class Register:
             prompts,
             failures,
             mine,
+            batches,
         )
 
 

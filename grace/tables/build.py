@@ -73,7 +73,7 @@ def blocks(
         for asked, number, key, seed in zip(
             cycle(of_each), numbers.tolist(), keys, sheet.seeds[numbers].tolist(), strict=False
         ):
-            answer = found.get(key) if key else sheet.failures[number]
+            answer = found.get(key) if key else sheet.failures.get(number)
             items[asked.slot].append(Item(asked, answer, seed))
         yield Block(
             spec, stimuli.trials[several], stimuli.cells[several], items, settings.exp.low_mass
