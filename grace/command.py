@@ -27,7 +27,7 @@ from grace.missing import in_words
 from grace.no_code import refuse_words
 from grace.overrides import as_overrides, read_words, sweep
 from grace.resources import choices
-from grace.several import BAD_INPUT, FAILED_QUERIES, INTERRUPTED, OK, OneOf, run_several
+from grace.several import BAD_INPUT, FAILED_QUERIES, INTERRUPTED, OK, OneOf, keep_words, run_several
 from grace.version import __version__
 
 __all__ = [
@@ -96,6 +96,7 @@ def main(
         runs = _runs(settings, config_name)
         if one_at_a_time and len(runs) > 1 and not all(run.config["dry_run"] for run in runs):
             raise ConfigError(f"--multirun: {len(runs)} at once; expected one")
+        keep_words(settings, runs)
         sys.exit(run_several(runs, job, together))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from grace.errors import GraceError
 from grace.missing import in_words
+from grace.resources import expand
 
 OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
 _TOLD = {
@@ -25,6 +27,17 @@ class OneOf:
 
     label: str  # the settings that vary: "study=1 exp=2"
     config: dict[str, Any]
+
+
+def keep_words(words: Sequence[str], runs: Sequence[OneOf]) -> None:
+    """Keep what a sweep was asked for beside its results, as OUTPUT/multirun.yaml."""
+    import yaml
+
+    for output in dict.fromkeys(one.config["output"] for one in runs if not one.config["dry_run"]):
+        path = Path(expand(str(output))) / "multirun.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"settings": list(words), "runs": [one.label for one in runs]}
+        path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), "utf-8")
 
 
 def run_several(

@@ -209,6 +209,7 @@ def test_a_sweep_tells_its_runs_apart(tiny: Tiny, tmp_path: Path) -> None:
     assert "2  study=1 data=gone.csv: failed: gone.csv: no such file" in summary
     assert "3  study=2 data=null: done" in summary
     assert "One report over all: outputs/report.html" in summary
+    assert "study=2 data=gone.csv" in (tmp_path / "outputs/multirun.yaml").read_text("utf-8")
     page = (tmp_path / "outputs/report.html").read_text(encoding="utf-8")
     assert "Knowledge attribution" in page
     assert "Polite speech" in page
