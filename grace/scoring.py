@@ -178,7 +178,10 @@ def _settings(model: str | os.PathLike[str], overrides: Sequence[str]) -> Settin
 
 
 async def _score(settings: Settings, queries: Sequence[Query]) -> list[Answer]:
-    key = (settings.model.model_dump_json(), settings.engine.model_dump_json())
+    from grace.recall import model_stamp
+
+    stamp = repr(model_stamp(settings.model))  # files may change while a notebook is open
+    key = (settings.model.model_dump_json(), settings.engine.model_dump_json(), stamp)
     engine = _engines.get(key)
     if engine is None:
         engine = await make_engine(settings.model, settings.engine)

@@ -179,6 +179,13 @@ def test_a_model_that_is_nowhere_is_told_in_a_sentence(hub: Path) -> None:
         info(id="lab/none")
 
 
+def test_a_model_that_changes_while_python_runs_is_loaded_again(folder: Path) -> None:
+    before = grace.score(str(folder), ["Is it?"], ["yes", "no"])
+    edited("config.json", rms_norm_eps=0.1)(folder)
+    after = grace.score(str(folder), ["Is it?"], ["yes", "no"])
+    assert not before["logprob"].equals(after["logprob"])
+
+
 # In a run
 
 
