@@ -141,9 +141,11 @@ def test_mass_and_coherence_are_those_of_the_table(
 ) -> None:
     trials = views["1/2"].run.trials
     (axes,) = drawn["1/2", "mass"].axes
-    asked = [label.get_text() for label in axes.get_yticklabels()]
+    labels = [label.get_text().split(": ") for label in axes.get_yticklabels()]
+    asked = [name for name, _ in labels]
     assert asked == [*(f"state {k}" for k in range(4)), "knowledge"]
     columns = [f"{name.replace(' ', '')}_mass" for name in asked]
+    assert [shown for _, shown in labels] == [f"{trials[c].median():.2g}" for c in columns]
     medians = [float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1]
     assert np.allclose(medians, trials[columns].median().clip(lower=1e-8))
     sums, z = drawn["1/2", "coherence"].axes

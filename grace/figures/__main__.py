@@ -25,7 +25,7 @@ def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> I
     from grace.figures.catalogue import plots
     from grace.figures.several import alike, folders
     from grace.figures.view import view
-    from grace.figures.write import save_all, write_figures
+    from grace.figures.write import UndrawnError, save_all, write_figures
 
     views = [view(run) for run in runs]
     groups = {study: group for study, group in alike(views).items() if len(group) > 1}
@@ -33,13 +33,18 @@ def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> I
         study: output or shared_folder(v.run.path for v in group) / "figures"
         for study, group in groups.items()
     }
+    failed = []
     for one, name in zip(views, folders(views), strict=True):
         folder = one.run.path / "figures" if output is None else output
-        yield from write_figures(
-            one, folder / name if output and len(views) > 1 else folder, plots(one), style
-        )
+        place = folder / name if output and len(views) > 1 else folder
+        try:
+            yield from write_figures(one, place, plots(one), style)
+        except UndrawnError as error:
+            failed.append(str(error))
     for study, group in groups.items():
         yield from save_all(models(group, style=style), places[study], f"models-{study}", style)
+    if failed:
+        raise UndrawnError("; ".join(failed))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _validity(view: View) -> Iterator[Plot]:
             "validity",
             "Mass",
             "The probability that the model answers with one of the options at all. Dots are "
-            "medians, thick lines the middle half of the answers, thin lines the middle 90%. The "
+            "medians, as beside the questions, thick lines the middle half of the answers, thin lines the middle 90%. The "
             "further left, the more the model would rather say something else.",
             validity.mass,
         )

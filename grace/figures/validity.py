@@ -12,7 +12,7 @@ from grace.figures.style import MODEL, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
 from grace.kinds import strict
 from grace.parsing.statuses import count_answers
-from grace.visible import one_line
+from grace.visible import distinct, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,7 @@ def mass(view: View) -> Figure:
     """
     groups = view.masses.groupby("asked", sort=False)
     names = list(groups.groups)
+    shown = distinct([str(name) for name in names], 40)
     figure = canvas(6.4, 0.34 * len(names) + 1.1)
     axes: Any = figure.subplots()
     own, edge = look(MODEL), view.settings.exp.low_mass
@@ -55,7 +56,11 @@ def mass(view: View) -> Figure:
     axes.set(xscale="log", xlim=(10 ** np.floor(np.log10(least_shown)), 1.0))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
-    axes.set_yticks(range(len(names)), names)
+    medians = groups["mass"].median()
+    axes.set_yticks(
+        range(len(names)),
+        [f"{name}: {medians[full]:.2g}" for full, name in zip(names, shown, strict=True)],
+    )
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(f"mass: probability of all options together (dashed: low_mass, {edge:g})")
     axes.grid(axis="x")

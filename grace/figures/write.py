@@ -26,13 +26,17 @@ FORMATS = ("svg", "pdf", "png")
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
+class UndrawnError(GraceError):
+    """Some figures could not be drawn; all others are written."""
+
+
 @strict
 def write_figures(
     view: View, folder: Path, found: Iterable[Plot], style: str | Path | None = None
 ) -> Iterator[Path]:
     """Draw each and write it in every format; the paths, as they are written.
 
-    A figure that cannot be drawn costs none of the others; GraceError at the end names it.
+    A figure that cannot be drawn costs none of the others; UndrawnError at the end names it.
     """
     failed = []
     for plot in found:
@@ -47,7 +51,7 @@ def write_figures(
             continue
         yield from save_all(figure, folder, plot.name, style)
     if failed:
-        raise GraceError("; ".join(failed))
+        raise UndrawnError(f"{folder}: {'; '.join(failed)}")
 
 
 def save_all(

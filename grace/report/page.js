@@ -38,8 +38,10 @@
   function sortable(table) {
     table.querySelectorAll("thead th").forEach((head, place) => {
       const button = make("button", { type: "button" });
+      // A header with a button in it is not repeated on the next page of paper: it has its name twice.
+      const name = make("span", { class: "print" }, head.textContent.trim());
       button.append(...head.childNodes);
-      head.append(button);
+      head.append(button, name);
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";
         table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
@@ -72,7 +74,23 @@
       const over = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
       if (over) box.setAttribute("tabindex", "0");
       else box.removeAttribute("tabindex");
+      sign(box);
     });
+  }
+
+  // A table or figure that goes on beyond the edge says so, until its end is in sight.
+  function sign(box) {
+    const wide = box.classList.contains("scroll") && box.scrollWidth > box.clientWidth + 1;
+    let said = box.previousElementSibling;
+    if (!said || !said.classList.contains("more")) {
+      if (!wide) return;
+      said = make("p", { class: "more", "aria-hidden": "true" }, "goes on to the right: push it sideways →");
+      box.before(said);
+      box.addEventListener("scroll", () => sign(box), { passive: true });
+    }
+    const end = !wide || box.scrollLeft + box.clientWidth >= box.scrollWidth - 2;
+    said.classList.toggle("end", end);
+    box.classList.toggle("cut", !end);
   }
 
   // ---- the look-up ----

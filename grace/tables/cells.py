@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grace.errors import GraceError
 from grace.parsing.spec import ChoiceField
 from grace.study import ExperimentSpec, Name, QuestionSpec, ReductionSpec, StudySpec
 from grace.visible import distinct
@@ -201,6 +202,11 @@ def _numbers(trials: pd.DataFrame, variant: Asked, heading: Heading) -> dict[str
     """Columns to average, by label; of a text the share of each value that was read."""
     found: dict[str, pd.Series] = {}
     for number in variant.numbers:
+        if number.column not in trials:
+            raise GraceError(
+                f"the run's trials have no column {number.column}: they were written by another "
+                "version of Grace; python -m grace.tables RUN writes them again"
+            )
         column = trials[number.column]
         if number.column not in heading.fields:
             found[number.label] = pd.to_numeric(column)
