@@ -296,6 +296,43 @@ def test_paper_has_every_section_and_what_was_closed(
         assert not page.locator("nav").is_visible()
 
 
+def test_paper_loses_no_column(page_of: Callable[[str], Path], browser: Browser) -> None:
+    """Between the margins of a sheet of A4 every table ends, and its header can be repeated."""
+    for name in ("1/2", "2/1", "several"):
+        with opened(browser, page_of(name), (672, 1000)) as page:
+            page.emulate_media(media="print")
+            page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+            wide = page.evaluate(
+                "[...document.querySelectorAll('main table')].filter((t) => t.offsetParent !== null"
+                " && t.getBoundingClientRect().right > innerWidth + 1)"
+                ".map((t) => t.caption.innerText)"
+            )
+            assert wide == []
+            shown = "(b) => getComputedStyle(b).display"
+            assert page.locator("main thead th button").first.evaluate(shown) == "none"
+            heads = page.locator("main table.sortable").first.locator("thead th")
+            assert all(text.strip() for text in heads.all_inner_texts())
+
+
+def test_what_goes_on_to_the_right_says_so(
+    page_of: Callable[[str], Path], browser: Browser
+) -> None:
+    with opened(browser, page_of("several")) as page:  # there is room for the table of all runs
+        table = page.get_by_role("group", name="All runs")
+        assert table.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
+    with opened(browser, page_of("1/2"), PHONE) as page:
+        for box in page.locator("main .scroll").all():
+            if not box.is_visible():
+                continue
+            over = box.evaluate("(e) => e.scrollWidth > e.clientWidth + 1")
+            said = box.evaluate("(e) => e.previousElementSibling?.classList.contains('more')")
+            assert bool(said) == over
+        figure = page.locator("figure .scroll").first
+        assert "push it sideways" in page.locator("figure .more").first.inner_text()
+        figure.evaluate("(e) => { e.scrollLeft = e.scrollWidth; }")
+        page.wait_for_function("document.querySelector('figure .more').classList.contains('end')")
+
+
 # Hostile stimuli
 
 

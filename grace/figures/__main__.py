@@ -14,12 +14,17 @@ def figures(words: Sequence[str]) -> int:
     """Draw and write; returns the exit code."""
     runs, settings = read_words(words, FIGURES)
     output = Path(settings["output"]) if "output" in settings else None
-    for path in write_all(runs, output, settings.get("style")):
+    notes: set[str] = set()
+    for path in write_all(runs, output, settings.get("style"), notes):
         print(path, flush=True)
+    for note in sorted(notes):
+        print(f"note: {note}.")
     return OK
 
 
-def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> Iterator[Path]:
+def write_all(
+    runs: Sequence[Path], output: Path | None, style: str | None, notes: set[str]
+) -> Iterator[Path]:
     """Every run's figures, then those of several runs of one study together."""
     from grace.figures.against import models
     from grace.figures.catalogue import plots
@@ -38,7 +43,7 @@ def write_all(runs: Sequence[Path], output: Path | None, style: str | None) -> I
         folder = one.run.path / "figures" if output is None else output
         place = folder / name if output and len(views) > 1 else folder
         try:
-            yield from write_figures(one, place, plots(one), style)
+            yield from write_figures(one, place, plots(one), style, notes)
         except UndrawnError as error:
             failed.append(str(error))
     for study, group in groups.items():

@@ -131,8 +131,9 @@ def _validity(view: View) -> Iterator[Plot]:
             "validity",
             "Mass",
             "The probability that the model answers with one of the options at all. Dots are "
-            "medians, as beside the questions, thick lines the middle half of the answers, thin lines the middle 90%. The "
-            "further left, the more the model would rather say something else.",
+            "medians, as beside the questions, thick lines the middle half of the answers, thin "
+            "lines the middle 90%. The further left, the more the model would rather say something "
+            "else.",
             validity.mass,
         )
     if validity.reductions(view):

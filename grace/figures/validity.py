@@ -56,7 +56,7 @@ def mass(view: View) -> Figure:
     axes.set(xscale="log", xlim=(10 ** np.floor(np.log10(least_shown)), 1.0))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
-    medians = groups["mass"].median()
+    medians = groups["mass"].median().to_dict()
     axes.set_yticks(
         range(len(names)),
         [f"{name}: {medians[full]:.2g}" for full, name in zip(names, shown, strict=True)],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from grace.errors import GraceError
 from grace.figures.catalogue import Plot
+from grace.figures.letters import borrows, fit_fonts, said_of, without_talk
 from grace.figures.style import styled
 from grace.figures.view import View
 from grace.kinds import strict
@@ -32,11 +33,16 @@ class UndrawnError(GraceError):
 
 @strict
 def write_figures(
-    view: View, folder: Path, found: Iterable[Plot], style: str | Path | None = None
+    view: View,
+    folder: Path,
+    found: Iterable[Plot],
+    style: str | Path | None = None,
+    notes: set[str] | None = None,
 ) -> Iterator[Path]:
     """Draw each and write it in every format; the paths, as they are written.
 
     A figure that cannot be drawn costs none of the others; UndrawnError at the end names it.
+    `notes` takes up what is to be said of letters without a font.
     """
     failed = []
     for plot in found:
@@ -49,6 +55,9 @@ def write_figures(
             why = one_line(f"{type(error).__name__}: {error}", 200)
             failed.append(f"{plot.name}: could not be drawn ({why})")
             continue
+        if notes is not None:
+            with styled(style):
+                notes |= {said_of(figure)} - {""}
         yield from save_all(figure, folder, plot.name, style)
     if failed:
         raise UndrawnError(f"{folder}: {'; '.join(failed)}")
@@ -91,9 +100,28 @@ def as_bytes(
     import matplotlib as mpl
 
     content = io.BytesIO()
-    with styled(style), mpl.rc_context({"svg.hashsalt": "grace"}), _laid_out(figure):
+    with (
+        without_talk(),
+        styled(style),
+        _with_letters(figure),
+        mpl.rc_context({"svg.hashsalt": "grace"}),
+        _laid_out(figure),
+    ):
         figure.savefig(content, format=kind, metadata=_METADATA[kind], dpi=dpi)
     return content.getvalue()
+
+
+@contextmanager
+def _with_letters(figure: Figure) -> Iterator[None]:
+    """Fonts for all letters that there are fonts for.
+
+    Those of large scripts are often of a kind (CFF) that a PDF only holds right as shapes.
+    """
+    import matplotlib as mpl
+
+    fit_fonts(figure)
+    with mpl.rc_context({"pdf.fonttype": 3} if borrows(figure) else {}):
+        yield
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from grace.errors import ConfigError
 from grace.examples import Example, sound
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
+from grace.figures.letters import NAMED, fit_fonts
 from grace.figures.several import alike, names, short_names
 from grace.figures.view import View
 from grace.figures.write import as_bytes
@@ -40,8 +41,8 @@ FOLDER = Path(__file__).parent
 SHOWN = 6000
 #: Dots to an inch of a figure's parts that are not lines.
 SCREEN = 150
-#: Rows of the table of means by cell.
-CELLS = 400
+#: Rows of the table of means by cell, and its columns of numbers: more do not fit on paper.
+CELLS, COLUMNS = 400, 12
 #: Matplotlib names an image after its content: two alike have one name, and nothing uses it.
 _IMAGE_ID = re.compile(r'(<image\b[^>]*?) id="[^"]*"')
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
@@ -107,7 +108,7 @@ def chapter(place: int, name: str, short: str, source: Source, style: str | None
         doubts=tuple(doubts(view)),
         examples=tuple(source.examples),
         mass=mass_table(view) if view.spec.scored else None,
-        cells=tuple(map(cell_table, view.cell_tables)),
+        cells=tuple(table for found in view.cell_tables for table in cell_table(found)),
         comparison=tuple(comparison_tables(compared)) if compared else (),
         drawings={
             part: [one for _, one in found]
@@ -158,7 +159,9 @@ def render(sources: Sequence[Source], style: str | None = None) -> str:
 def draw(plot: Plot, view: View, id_: str, style: str | None) -> Drawing:
     """A figure, drawn and made fit to stand in the page; why not, where it cannot be."""
     try:
-        svg = as_bytes(plot.draw(view, style=style), "svg", style, SCREEN)
+        figure = plot.draw(view, style=style)
+        svg = as_bytes(figure, "svg", style, SCREEN)
+        lacking = fit_fonts(figure)
     except ConfigError:  # a style that is none
         raise
     except Exception as error:  # the page has much else
@@ -167,7 +170,13 @@ def draw(plot: Plot, view: View, id_: str, style: str | None) -> Drawing:
         return Drawing(
             plot.title, plot.caption, Markup('<p class="grave">{}</p>').format(safe(why))
         )
-    return Drawing(plot.title, plot.caption, inlined(svg, id_, plot.title))
+    caption = plot.caption
+    if lacking:
+        caption += (
+            f" (No font was found for {' '.join(lacking[:NAMED])}: they are shown in one of your "
+            "browser's, and may be wider or narrower than their place.)"
+        )
+    return Drawing(plot.title, caption, inlined(svg, id_, plot.title))
 
 
 def inlined(svg: bytes, prefix: str, title: str) -> Markup:
@@ -196,14 +205,22 @@ def mass_table(view: View) -> Table:
     return Table("Mass by question", header, tuple(rows))
 
 
-def cell_table(found: CellTable) -> Table:
-    """Means by cell, as the summary at the end of a run has them."""
-    header = (*found.overs, *found.factors, "rows", *found.labels)
+def cell_table(found: CellTable) -> Iterator[Table]:
+    """Means by cell, as the summary at the end of a run has them; as wide as a sheet of paper."""
     shown = found.rows[:CELLS]
-    more = len(found.rows) - len(shown)
-    cut = f": the first {CELLS:,} of {len(found.rows):,} rows; trials.csv has all" if more else ""
-    rows = tuple((*row.over, *row.levels, row.trials, *row.means) for row in shown)
-    return Table(found.title + cut, header, rows, found.why)
+    title = found.title
+    if len(shown) < len(found.rows):
+        title += f": the first {CELLS:,} of {len(found.rows):,} rows; trials.csv has all"
+    for start in range(0, max(len(found.labels), 1), COLUMNS):
+        part = slice(start, start + COLUMNS)
+        labels = found.labels[part]
+        header = (*found.overs, *found.factors, "rows", *labels)
+        rows = tuple((*row.over, *row.levels, row.trials, *row.means[part]) for row in shown)
+        which = ""
+        if len(found.labels) > COLUMNS:
+            end = start + len(labels)
+            which = f" (answers {start + 1} to {end} of {len(found.labels)})"
+        yield Table(title + which, header, rows, found.why)
 
 
 def comparison_tables(found: Comparison) -> Iterator[Table]:
