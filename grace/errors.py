@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from grace.visible import visible
 
+#: What is told of the longest sentence: its beginning and its end.
+_BEGINNING, _END = 1200, 600
+
 
 class GraceError(Exception):
     """Something the user can mend; the command prints it and exits with 1.
@@ -12,7 +15,10 @@ class GraceError(Exception):
     """
 
     def __str__(self) -> str:
-        return " ".join(visible(super().__str__()).splitlines())
+        text = " ".join(visible(super().__str__()).splitlines())
+        if len(text) <= _BEGINNING + _END:
+            return text
+        return f"{text[:_BEGINNING]} … {text[-_END:]}"
 
 
 class ConfigError(GraceError):

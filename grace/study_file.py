@@ -53,9 +53,9 @@ class StudyFile:
         """Read and check it; ConfigError for what is no YAML, or could be read in two ways."""
         self.path = path
         text = _decode(path)
-        loader = get_yaml_loader()  # what Hydra reads with
         try:
-            root = yaml.compose(text, Loader=loader)
+            loader = get_yaml_loader()(text)  # what Hydra reads with
+            root = loader.get_single_node()
             if not isinstance(root, yaml.MappingNode):
                 raise ConfigError(f"{path}: expected a study's settings, as in NAME: VALUE")
             self.root = root
@@ -64,7 +64,7 @@ class StudyFile:
                 self._check_scalar(node, key)
             for mapping in _mappings(root):
                 self._check_names(mapping)
-            self.values = yaml.load(text, Loader=loader)  # noqa: S506  (it is a safe one)
+            self.values = loader.construct_document(root)
         except (yaml.YAMLError, ValueError, TypeError) as error:
             raise ConfigError(_syntax(path, error)) from error
         except RecursionError as error:
