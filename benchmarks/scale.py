@@ -52,7 +52,11 @@ class Trivial:
     """Tokens are hashed words, and every answer is made up from them."""
 
     chat = True
+    bos = None
     info = EngineInfo("trivial", "1", "trivial", "", "float64", "exact")
+
+    async def ready(self) -> None:
+        """Nothing is loaded."""
 
     async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         return [self._prompt(query) for query in queries]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from grace.errors import ConfigError
+from grace.spacing import asks_for_space
 from grace.trie import common_prefix
 from grace.types import Form, Option, Prompt, Query
 
@@ -20,8 +21,13 @@ Ids = tuple[int, ...]
 
 def spelling_in_context(query: Query, context_text: str, spelling: str) -> str:
     """The spelling as it follows the context: with a space where the query asks for one."""
-    needs_space = query.spaced and context_text != "" and not context_text[-1].isspace()
-    return f" {spelling}" if needs_space and not spelling[:1].isspace() else spelling
+    if not query.spaced or not context_text or context_text[-1].isspace():
+        return spelling
+    if spelling[:1].isspace() or (
+        query.spaced == "auto" and not asks_for_space(context_text, spelling)
+    ):
+        return spelling
+    return f" {spelling}"
 
 
 class Placed(NamedTuple):
@@ -41,14 +47,18 @@ def place_options(
 
 
 def place(
-    options: Sequence[Option], context: Ids, wholes: Sequence[Sequence[tuple[str, Ids]]]
+    options: Sequence[Option],
+    context: Ids,
+    wholes: Sequence[Sequence[tuple[str, Ids]]],
+    before: int = 0,
 ) -> Placed:
     """Cut the options' ids off at the common boundary.
 
     `wholes[i]` are the surface forms of option i, as written first, each as text and the ids
     of context and form together. The boundary is that of the options as written; a further
-    spelling that would move it is left out and the query flagged `form_left_out`. Raises
-    ConfigError for an option of no tokens, and for two options that are the same tokens.
+    spelling that would move it is left out and the query flagged `form_left_out`. `before`
+    tokens of the prompt stand before the context. Raises ConfigError for an option of no
+    tokens, for two options that are the same tokens, and where no token of a prompt is left.
     """
     written = [forms[0] for forms in wholes]
     for spelling, whole in written:
@@ -58,6 +68,11 @@ def place(
                 "expected at least one"
             )
     shared = min((common_prefix(context, whole) for _, whole in written), default=len(context))
+    if not shared + before:
+        raise ConfigError(
+            "a prompt of no tokens: what there is of it merges with an option into one token; "
+            "expected some text"
+        )
     owner: dict[Ids, str] = {}
     placed: list[tuple[Form, ...]] = []
     left_out = False

@@ -49,6 +49,8 @@ FREE = (
     "model.weights_gib",
     "serve.",
 )
+#: Settings that earlier versions did not have, and the values that are as they were.
+AS_BEFORE: Mapping[str, Any] = {"exp.option_space": "auto", "model.control_tokens": "refuse"}
 #: Differences told; more are counted.
 TOLD = 6
 _NOTHING: Any = (None, False, "", [], {})
@@ -80,7 +82,9 @@ def differences(before: Mapping[str, Any], job: Job) -> Iterator[str]:
     old = dict(_leaves(before["settings"]))
     new = dict(_leaves(job.settings.model_dump(mode="json")))
     for name in dict.fromkeys([*old, *new]):
-        a, b = old.get(name), new.get(name)
+        a, b = old.get(name, AS_BEFORE.get(name)), new.get(name)
+        if name == "model.date" and b == before["engine"]["details"].get("date"):
+            continue  # said now, and meant then
         if a != b and not _free(name) and not (a in _NOTHING and b in _NOTHING):
             yield f"{name}: {_show(a)} → {_show(b)}"
     yield from _pilot(before, job)

@@ -25,6 +25,15 @@ class ConfigError(GraceError):
     """A setting, study file or template that cannot work."""
 
 
+class QueryError(ConfigError):
+    """A query that cannot be asked as it is; whoever knows its origin says which row it is."""
+
+    def __init__(self, reason: str, query: object, found: str = "") -> None:
+        """`found` is the part of a message's text that is to blame, where one is."""
+        self.query, self.found = query, found
+        super().__init__(reason)
+
+
 class StimuliError(GraceError):
     """Stimuli, or another CSV file, that cannot be used: the place and what was expected."""
 

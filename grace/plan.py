@@ -74,6 +74,7 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
         rows += (
             f" of {plan.rows_in_file:,}, spread evenly over {' × '.join(settings.study.factors)}"
         )
+    day = info.details.get("date")
     queries = f"{plan.queries:,} distinct, for {plan.answers:,} answers"
     if plan.known:
         queries += f"; {plan.known:,} answered before"
@@ -92,6 +93,7 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
         ("model", f"{settings.model.name} ({info.model})"),
         ("engine", f"{info.kind} ({info.version}){_details(info)}"),
         ("numeric type", info.dtype),
+        *([("date", f"{day}, written by the chat template")] if day else []),
         ("method", info.method if settings.exp.name != "1" else "sampled"),
         *([("requests", _cost(plan.forecast))] if plan.forecast else []),
         ("results", str(plan.folder)),
@@ -100,6 +102,8 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
     console.print(table)
     for left in plan.unused:
         console.print(f"Note: {left}.", markup=False, highlight=False)
+    for notice in info.details.get("notices", ()):
+        console.print(f"Note: {notice}.", markup=False, highlight=False)
 
 
 def _cost(forecast: Forecast) -> str:

@@ -54,7 +54,13 @@ def sample(settings: Settings, rows: int) -> Job:
 
 async def preflight(job: Job, engine: Engine, prompts: Sequence[Prompt]) -> list[Finding]:
     """All findings on a started engine, from the prompts of a few rows; see `sample`."""
-    findings = [ability(job, engine), beginnings(prompts), boundaries(prompts)]
+    findings = [
+        ability(job, engine),
+        *notices(engine),
+        beginnings(prompts, engine.bos, chat=engine.chat),
+        boundaries(prompts),
+        *lost(prompts),
+    ]
     few = await first_trials(job, engine)
     if job.settings.exp.name == "1" or not any(p.query.options for p in prompts):
         findings.append(texts(await answers(engine, engine.batches(few))))
@@ -113,26 +119,53 @@ def ability(job: Job, engine: Engine) -> Finding:
     return Finding("red", "engine", found, advice)
 
 
-def beginnings(prompts: Sequence[Prompt]) -> Finding:
-    """How often the contexts begin with their first token: a doubled BOS changes every number."""
-    counts = {repeats(prompt.context) for prompt in prompts if prompt.context}
-    if not counts:
+def beginnings(prompts: Sequence[Prompt], bos: int | None, *, chat: bool) -> Finding:
+    """How often contexts begin with the beginning-of-sequence token: a second changes all."""
+    contexts = [prompt.context for prompt in prompts if prompt.context]
+    if not contexts:
         return Finding("amber", "beginning", "the server shows no token ids", "It cannot be seen.")
+    if bos is None:
+        found = "no beginning-of-sequence token: the tokeniser is not known to have one"
+        return Finding("green", "beginning", found, "Nothing to do.")
+    counts = {repeats(context, bos) for context in contexts}
     if counts == {1}:
         return Finding("green", "beginning", "one beginning-of-sequence token", "Nothing to do.")
-    advice = (
-        "The chat template and the tokeniser both add one: set model.chat_template_kwargs or "
-        "mend the template."
-    )
-    return Finding("red", "beginning", f"the first token stands {max(counts)} times", advice)
+    if max(counts) > 1:
+        advice = (
+            "The chat template and the tokeniser both add one: set model.chat_template_kwargs or "
+            "mend the template."
+        )
+        found = f"{max(counts)} beginning-of-sequence tokens"
+        return Finding("red", "beginning", found, advice)
+    found = "no beginning-of-sequence token, though the tokeniser has one"
+    if not chat:
+        return Finding("green", "beginning", f"{found} that it does not add", "Nothing to do.")
+    advice = "If the model was trained with one, its chat template should write it: mend it."
+    return Finding("amber", "beginning", found, advice)
 
 
-def repeats(context: Sequence[int]) -> int:
-    """How many tokens at the beginning are the same as the first."""
+def repeats(context: Sequence[int], token: int) -> int:
+    """How many tokens at the beginning are this one."""
     n = 0
-    while n < len(context) and context[n] == context[0]:
+    while n < len(context) and context[n] == token:
         n += 1
     return n
+
+
+def notices(engine: Engine) -> list[Finding]:
+    """What the engine has to say of the model's chat template, and of what it cannot check."""
+    found = engine.info.details.get("notices", ())
+    return [Finding("amber", "prompts", text, "It is in the manifest.") for text in found]
+
+
+def lost(prompts: Sequence[Prompt]) -> list[Finding]:
+    """Prompts with characters that the tokeniser has no token for."""
+    count = sum("unknown_token" in prompt.flags for prompt in prompts)
+    if not count:
+        return []
+    advice = "The model does not see these characters: use others, or another model."
+    found = f"{count} of {len(prompts)} prompts have characters without a token"
+    return [Finding("amber", "characters", found, advice)]
 
 
 def boundaries(prompts: Sequence[Prompt]) -> Finding:

@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from grace.errors import ConfigError
 from grace.prompts import Templates
 from grace.settings import ExpSettings
+from grace.spacing import asks_for_space, is_spaceless
 from grace.study import ExperimentSpec, Name, StudySpec
-from grace.types import Message, Option, Query, Sampling, Trial
+from grace.types import Message, Query, Sampling, Trial
 
 #: A question and the index of one of its variants.
 Slot = tuple[str, int]
@@ -102,6 +103,10 @@ def ask(
         name: tuple(o.option(forms=exp.forms) for o in question.options)
         for name, question in spec.questions.items()
     }
+    spaceless = {
+        name: not all(asks_for_space("", s) for option in some for s in option.spellings)
+        for name, some in options.items()
+    }
     of_each = asked_of_each(spec, exp)
     draws: Counter[bytes] = Counter()  # by prompt
     for trial in trials:
@@ -114,7 +119,8 @@ def ask(
                 except ConfigError as error:
                     raise ConfigError(f"{error} (in row {trial.row} of the stimuli)") from error
             if options[name]:
-                yield _scored(messages, options[name], prefix, chat=chat)
+                spaced = _spaced(messages, prefix, exp, chat=chat, spaceless=spaceless[name])
+                yield Query(messages, options[name], None, prefix, spaced)
                 continue
             prompt = _digest(_plain(messages))
             draw = draws[prompt] if exp.temperature > 0 else 0
@@ -127,10 +133,16 @@ def distinct(queries: Iterable[Query]) -> list[Query]:
     return list({query.key: query for query in queries}.values())
 
 
-def _scored(
-    messages: tuple[Message, ...], options: tuple[Option, ...], prefix: str, *, chat: bool
-) -> Query:
-    return Query(messages, options, None, prefix, spaced=bool(prefix) or not chat)
+def _spaced(
+    messages: tuple[Message, ...], prefix: str, exp: ExpSettings, *, chat: bool, spaceless: bool
+) -> bool | Literal["auto"]:
+    """Whether options ask for a space; told apart one by one only where not all would."""
+    if exp.option_space != "auto":
+        return exp.option_space == "always"
+    if chat and not prefix:
+        return False
+    end = (prefix or messages[-1].content)[-1:]
+    return "auto" if spaceless or (end and is_spaceless(end)) else True
 
 
 def _drawn(

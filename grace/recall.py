@@ -7,6 +7,7 @@ the stimuli and the store: they can be written again without loading a model or 
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import importlib.util
 import json
@@ -175,6 +176,25 @@ def _details(folder: Path) -> dict[str, Any]:
     """What the engine said of itself once it had answered."""
     engine = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["engine"]
     return dict(engine["details"])
+
+
+def as_before(settings: Settings) -> ModelSettings:
+    """The model with the date that its run began with, where a chat template writes one.
+
+    A run that goes on another day, and one of several shards, has the prompts of the first day.
+    """
+    model = settings.model
+    if model.date is not None or settings.overwrite:
+        return model
+    whole = settings.model_copy(update={"shard": None}).folder
+    kin = whole.parent.glob(f"{glob.escape(whole.name)}-shard*of*")
+    found = []
+    for folder in (settings.folder, whole, *sorted(kin)):
+        try:
+            found.append(str(_details(folder)["date"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return model.model_copy(update={"date": found[0]}) if found else model
 
 
 def fingerprint(job: Job) -> str:

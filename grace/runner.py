@@ -22,7 +22,7 @@ from grace.interrupt import Interrupt
 from grace.job import Job, load_job
 from grace.lock import RunLock
 from grace.plan import make_plan, show_plan, show_prompts
-from grace.recall import Recalled, finished, remember, take_over
+from grace.recall import Recalled, as_before, finished, remember, take_over
 from grace.record import run_log, write_results, write_start
 from grace.serving.managed import engine_settings
 from grace.settings import Settings
@@ -90,6 +90,9 @@ async def ask_and_write(
                     store.adopt(engine.info)
                     todo = work.only(~sheet.answered(store, engine.info))
                     left = unused(store, sheet, engine.info)
+                if len(todo):
+                    with clock.time("load"):
+                        await engine.ready()
                 known, cost = len(work) - len(todo), foresee(engine, todo)
                 plan = make_plan(job, sheet, engine.info, tokens.both, known, cost, left)
                 write_start(job, plan, sheet, store, clock)
@@ -143,7 +146,7 @@ async def started(job: Job, clock: Clock, console: Console) -> AsyncIterator[Eng
     async with AsyncExitStack() as stack:
         with clock.time("load"):
             settings = await stack.enter_async_context(engine_settings(job.settings, console))
-            engine = await make_engine(job.settings.model, settings)
+            engine = await make_engine(as_before(job.settings), settings)
         stack.push_async_callback(engine.close)
         yield engine
 

@@ -15,9 +15,10 @@ import pandas as pd
 from grace import scores
 from grace.command import INTERRUPTED, compose
 from grace.engines.make import make_engine
-from grace.errors import ConfigError
+from grace.errors import ConfigError, QueryError
 from grace.expected import shown
 from grace.kinds import found
+from grace.origin import Alike, alike_refusal, differ
 from grace.overrides import quoted
 from grace.resources import expand
 from grace.results import Run, load
@@ -188,7 +189,7 @@ async def _score(settings: Settings, queries: Sequence[Query]) -> list[Answer]:
         if settings.engine.kind == "local":  # a connection belongs to the loop that made it
             _engines.clear()
             _engines[key] = engine
-    prepared = await engine.prepare(queries)
+    prepared = await _prepare(engine, queries)
     distinct = {p.key: p for p in prepared if isinstance(p, Prompt)}
     known: dict[str, Answer] = {}
     async for answered in engine.answer(engine.batches(list(distinct.values()))):
@@ -196,6 +197,22 @@ async def _score(settings: Settings, queries: Sequence[Query]) -> list[Answer]:
     if key not in _engines:
         await engine.close()
     return [p if isinstance(p, Failure) else known[p.key] for p in prepared]
+
+
+async def _prepare(engine: Engine, queries: Sequence[Query]) -> list[Prompt | Failure]:
+    """The prompts; ConfigError names the one that cannot be asked, from 1."""
+    try:
+        prepared = await engine.prepare(queries)
+    except QueryError as error:
+        number = next((i for i, q in enumerate(queries, 1) if q == error.query), 0)
+        raise ConfigError(f"prompt {number}: {error}" if number else str(error)) from error
+    alike = Alike()
+    alike.note(made if isinstance(made, Prompt) else None for made in prepared)
+    for pair in alike.pairs():
+        one, other = (queries[i] for i in pair)
+        if differ(one, other):
+            raise alike_refusal(one, other, [f"prompt {i + 1}" for i in pair])
+    return prepared
 
 
 def _rows(query: Query, answer: Answer) -> list[tuple[Any, ...]]:

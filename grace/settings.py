@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,9 @@ from grace.visible import writable
 #: The name of the model that comes with Grace.
 BUNDLED = "smollm2-135m"
 
+#: What may be said of a model in a folder in the bundled model's place.
+KEPT = ("chat", "max_length", "chat_template_kwargs", "date", "control_tokens")
+
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 #: The largest number of tokens, texts or rows that is taken for meant.
 MOST = 10**12
@@ -54,6 +58,7 @@ class ExpSettings(Strict):
     name: str
     answer_prefix: str = ""
     base_answer_prefix: str = ""
+    option_space: Literal["auto", "never", "always"] = "auto"
     prior: bool = False
     forms: bool = True
     low_mass: float = Field(default=0.1, ge=0, le=1)
@@ -81,12 +86,23 @@ class ModelSettings(Strict):
     dtype: DtypeName = "auto"
     max_length: int | None = Field(default=None, ge=1, le=MOST)
     chat_template_kwargs: dict[str, Any] = {}
+    date: str | None = None  # which a chat template writes, YYYY-MM-DD
+    control_tokens: Literal["refuse", "allow"] = "refuse"
     licence: str = ""
     gated: bool = False
     parameters: float | None = Field(default=None, gt=0)  # billions
     memory_gib: float | None = Field(default=None, gt=0)  # GPU memory needed, all cards together
     weights_gib: float | None = Field(default=None, gt=0)  # where two bytes a parameter is wrong
     cards: str = ""
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        """A day as it is written in Hydra or in YAML."""
+        try:
+            return value if value is None else date.fromisoformat(str(value)).isoformat()
+        except ValueError:
+            raise ValueError("expected a day as YYYY-MM-DD, such as 2026-03-01") from None
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +114,7 @@ class ModelSettings(Strict):
         own = re.sub(
             r"[^A-Za-z0-9._-]+", "-", os.path.realpath(folder).rpartition(os.sep)[2]
         ).strip("-._")
-        kept = {key: value[key] for key in ("chat", "max_length") if value.get(key) is not None}
+        kept = {key: value[key] for key in KEPT if value.get(key) is not None}
         name = own if value.get("name") == BUNDLED else value.get("name")
         return {"name": name or "model", "id": str(folder), "path": str(folder)} | kept
 

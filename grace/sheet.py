@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace.clock import timed
+from grace.errors import QueryError
 from grace.job import Job
+from grace.origin import Alike, alike_refusal, differ, located, place_of
 from grace.questions import ask, asked_of_each
 from grace.shelf import PORTION, Shelf
 from grace.store import Store
@@ -76,17 +78,24 @@ async def make_sheet(job: Job, engine: Engine, shelf: Shelf) -> tuple[Sheet, Wor
     that all of them compute the same batches and get the same last digits.
     """
     register = Register()
+    alike = Alike()
     prompts: list[Keys] = []
     failures: dict[int, Failure] = {}
     number = 0
     for queries in register.new(ask_job(job, chat=engine.chat)):
         with timed("tokenise"):
-            prepared = list(enumerate(await engine.prepare(queries), start=number))
+            try:
+                made_ready = await engine.prepare(queries)
+            except QueryError as error:
+                raise located(job, error, chat=engine.chat) from error
+        alike.note(found if isinstance(found, Prompt) else None for found in made_ready)
+        prepared = list(enumerate(made_ready, start=number))
         number += len(queries)
         failures |= {n: found for n, found in prepared if isinstance(found, Failure)}
         shelf.put((n, found) for n, found in prepared if isinstance(found, Prompt))
         made = [found.key if isinstance(found, Prompt) else "" for _, found in prepared]
         prompts.append(np.array(made, HASH))
+    refuse_alike(job, alike, shelf, chat=engine.chat)
     work, tokens = cut_work(shelf, engine)
     keys = np.concatenate(prompts)
     batches = _batch_of_each(keys, work)
@@ -113,6 +122,15 @@ def _batch_of_each(keys: Keys, work: Work) -> Numbers:
     found[each[work.numbers]] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     batches: Numbers = found[each]
     return batches
+
+
+def refuse_alike(job: Job, alike: Alike, shelf: Shelf, *, chat: bool) -> None:
+    """ConfigError where two rows that differ are the same tokens for this model."""
+    for pair in alike.pairs():
+        one, other = (prompt.query for prompt in shelf.get(pair))
+        if differ(one, other):
+            places = [place_of(job, query, chat=chat) for query in (one, other)]
+            raise alike_refusal(one, other, places)
 
 
 def ask_job(job: Job, *, chat: bool) -> Iterator[Query]:

@@ -78,13 +78,14 @@ class Query:
 
     `spaced` asks for a space before each option where the context does not end in white
     space (a base model's "Answer:", a started answer); without it options stand as written.
+    "auto" asks for one only in writing that has spaces between words.
     """
 
     messages: tuple[Message, ...]
     options: tuple[Option, ...] = ()
     sampling: Sampling | None = None
     answer_prefix: str = ""
-    spaced: bool = False
+    spaced: bool | Literal["auto"] = False
     replicate: int = 0
 
     @cached_property
@@ -225,7 +226,7 @@ class EngineInfo:
     revision: str  # commit or weights' hash, "" where unknown
     dtype: str  # "float32", "bfloat16", ...
     method: Method
-    details: Mapping[str, Any] = field(default_factory=dict)  # device, endpoints, probe ...
+    details: Mapping[str, Any] = field(default_factory=dict)  # device, endpoints, notices ...
     config: str = ""  # hash of the model's other files, what a server says it serves; "" unknown
 
 
@@ -267,6 +268,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def bos(self) -> int | None:
+        """The beginning-of-sequence token, as far as it is known that there is one."""
+        ...
+
+    @property
     def requests(self) -> int:
         """How many requests for answers it has made so far (batches, in this process)."""
         ...
@@ -274,12 +280,17 @@ class Engine(Protocol):
     async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Render and tokenise, in order. A query that cannot be asked becomes a Failure.
 
-        Raises ConfigError where no query of this kind can be asked (an option of no tokens).
+        Raises ConfigError where no query of this kind can be asked (an option of no tokens);
+        QueryError where it is known which one is to blame.
         """
         ...
 
     async def spell(self, ids: Sequence[int]) -> list[str]:
         """Each token as text, for people."""
+        ...
+
+    async def ready(self) -> None:
+        """Make ready to answer; ConfigError where what there is cannot be asked at all."""
         ...
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:

@@ -36,10 +36,22 @@ def prompt(context: tuple[int, ...], *flags: str) -> Prompt:
 
 
 @pytest.mark.parametrize(
-    ("context", "colour"), [((1, 5, 6), "green"), ((1, 1, 5), "red"), ((), "amber")]
+    ("context", "bos", "chat", "colour", "says"),
+    [
+        ((1, 5, 6), 1, True, "green", "one beginning"),
+        ((1, 1, 5), 1, True, "red", "2 beginning"),
+        ((1, 1, 1), 1, False, "red", "3 beginning"),
+        ((5, 5, 5, 6), None, False, "green", "no beginning"),  # "......"
+        ((5, 5, 5, 6), 1, False, "green", "that it does not add"),
+        ((5, 6), 1, True, "amber", "no beginning-of-sequence token, though"),
+        ((), 1, True, "amber", "no token ids"),
+    ],
 )
-def test_a_doubled_beginning_is_red(context: tuple[int, ...], colour: str) -> None:
-    assert preflight.beginnings([prompt(context)]).colour == colour
+def test_the_beginning_is_told_as_it_is(
+    context: tuple[int, ...], bos: int | None, chat: bool, colour: str, says: str
+) -> None:
+    found = preflight.beginnings([prompt(context)], bos, chat=chat)
+    assert (found.colour, says in found.found) == (colour, True), found
 
 
 def test_a_merged_boundary_is_amber() -> None:

@@ -28,6 +28,9 @@ FLAGS = {
     "were scored from the last token that all share with the prompt",
     "form_left_out": "a further spelling of an option would have merged with the prompt and was "
     "not counted",
+    "unknown_token": "the model has no token for a character of the prompt or of an option and "
+    "reads an unknown token, or nothing, in its place",
+    "control_token": "the text spells a control token of the model, as it was meant to",
     "prefix_rounded": "rounding made an option less probable than what begins with it",
     "truncated": "the answer reached the token limit",
     "sum_not_100": "the stated percentages do not sum to 100 ± 1",

@@ -103,7 +103,7 @@ class _Asked(NamedTuple):
     sampling: Sampling | None
     replicate: int
     answer_prefix: str
-    spaced: bool
+    spaced: bool | Literal["auto"]
     flags: tuple[str, ...]
 
 

@@ -17,6 +17,7 @@ from grace.engines.local.load import load_config, load_model, load_tokenizer, st
 from grace.engines.local.room import Room, find_room
 from grace.engines.local.source import describe, find_source
 from grace.engines.local.tokenise import Tokeniser
+from grace.rendered import date_notice
 from grace.settings import LocalSettings, ModelSettings
 from grace.trie import assemble
 from grace.types import UNCHANGED_SINCE, Answer, Answered, EngineInfo, Failure, Prompt, Query
@@ -36,10 +37,15 @@ class LocalEngine:
         tokenizer = load_tokenizer(self._source)
         chat = bool(tokenizer.chat_template) if model.chat is None else model.chat
         self.chat = chat
-        self._tokeniser = Tokeniser(
-            tokenizer, chat=chat, template_kwargs=model.chat_template_kwargs
-        )
         self._config = load_config(self._source)
+        self._tokeniser = Tokeniser(
+            tokenizer,
+            chat=chat,
+            template_kwargs=model.chat_template_kwargs,
+            date=model.date,
+            control=model.control_tokens == "allow",
+            vocabulary=getattr(self._config.get_text_config(), "vocab_size", None),
+        )
         self.requests = 0
         self._thread = ThreadPoolExecutor(1, "model")
         self._trunks: dict[str, tuple[int, ...]] = {}  # of the prompts that have one, by key
@@ -67,7 +73,7 @@ class LocalEngine:
             f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")
         ]
         config, since = describe(self._source)
-        details: dict[str, Any] = {"device": str(device), "chat": self.chat}
+        details = {"device": str(device), "chat": self.chat, **self._dated()}
         return EngineInfo(
             kind="local",
             version=", ".join(versions),
@@ -78,6 +84,25 @@ class LocalEngine:
             details=details if since is None else details | {UNCHANGED_SINCE: since},
             config=config,
         )
+
+    def _dated(self) -> dict[str, Any]:
+        """What is to be known of a chat template that writes the date."""
+        template = self._tokeniser.template
+        if template is None or not template.dated:
+            return {}
+        found: dict[str, Any] = {"date": template.date}
+        if self._model_settings.date is None:
+            found["notices"] = [date_notice(template.date)]
+        return found
+
+    @property
+    def bos(self) -> int | None:
+        """The tokeniser's own, whether it is put first or not."""
+        return self._tokeniser.bos
+
+    async def ready(self) -> None:
+        """Load the weights and try them."""
+        await self._in_thread(self._load)
 
     @cached_property
     def max_length(self) -> int | None:
@@ -155,10 +180,16 @@ class LocalEngine:
     def _draw(self, prompts: Sequence[Prompt], reading: Any) -> dict[str, Answer]:
         from grace.engines.local.sample import draw_texts
 
-        stops = stop_ids(self._model, self._tokeniser.hf)
+        ends, texts = self._endings
+        stops = stop_ids(self._model, self._tokeniser.hf) | ends
         decoder = self._reader.decoder(reading, prompts, min(stops, default=0))
-        texts = draw_texts(decoder, self._tokeniser.hf, prompts, stops)
-        return {prompt.key: text for prompt, text in zip(prompts, texts, strict=True)}
+        drawn = draw_texts(decoder, self._tokeniser.hf, prompts, stops, texts)
+        return {prompt.key: text for prompt, text in zip(prompts, drawn, strict=True)}
+
+    @cached_property
+    def _endings(self) -> tuple[frozenset[int], tuple[str, ...]]:
+        """How the chat template ends the model's turn."""
+        return self._tokeniser.endings()
 
     def _load(self) -> None:
         if self._model is None:

@@ -20,14 +20,23 @@ from grace.types import Generation, Prompt
 
 #: Tokens sorted at first when a nucleus is cut.
 HEAD = 512
+#: Tokens at the end of a text in which an ending is looked for.
+RECENT = 32
 #: The share of texts that must have ended before the others go on without them.
 LEAVING = 0.1
 
 
 def draw_texts(
-    decoder: Decoder, tokenizer: Any, prompts: Sequence[Prompt], stops: frozenset[int]
+    decoder: Decoder,
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    stops: frozenset[int],
+    endings: Sequence[str] = (),
 ) -> list[Generation]:
-    """One text for each prompt; `decoder` has a row for each, in order."""
+    """One text for each prompt; `decoder` has a row for each, in order.
+
+    A text ends before a token of `stops`, and before an ending that is no token of its own.
+    """
     samplings = [p.query.sampling for p in prompts if p.query.sampling is not None]
     if len(samplings) != len(prompts):
         raise GraceError("a text can only be drawn for a query with sampling settings")
@@ -42,6 +51,8 @@ def draw_texts(
         for row, token in zip(rows, drawn.tolist(), strict=True):
             if reasons[row] is None:
                 reasons[row] = _take(texts[row], token, stops, samplings[row].max_tokens)
+                if endings and _before_ending(tokenizer.decode(texts[row][-RECENT:]), endings)[1]:
+                    reasons[row] = "stop"
         going = [i for i, row in enumerate(rows) if reasons[row] is None]
         if not going:
             break
@@ -51,7 +62,7 @@ def draw_texts(
         logits = decoder.step(drawn)
     return [
         Generation(
-            text=tokenizer.decode(text, skip_special_tokens=True),
+            text=_before_ending(tokenizer.decode(text, skip_special_tokens=True), endings)[0],
             finish_reason=reason or "length",
             n_prompt_tokens=len(prompt.context),
             n_tokens=len(text),
@@ -59,6 +70,12 @@ def draw_texts(
         )
         for prompt, text, reason in zip(prompts, texts, reasons, strict=True)
     ]
+
+
+def _before_ending(text: str, endings: Sequence[str]) -> tuple[str, bool]:
+    """The text up to the first ending, and whether there is one."""
+    at = min((found for e in endings if (found := text.find(e)) >= 0), default=-1)
+    return (text if at < 0 else text[:at].rstrip()), at >= 0
 
 
 def _take(text: list[int], token: int, stops: frozenset[int], limit: int) -> str | None:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from jinja2.exceptions import TemplateError
-
 from grace.boundary import Ids, Placed, check_bos, place, spelling_in_context
-from grace.errors import ConfigError
-from grace.system_turn import merge_system
-from grace.types import Message, Option, Prompt, Query
+from grace.engines.local.lost import FLAG, Lost
+from grace.engines.local.template import ChatTemplate
+from grace.errors import ConfigError, QueryError
+from grace.rendered import (
+    control_pattern,
+    control_refusal,
+    first_control,
+    left_out,
+    open_thoughts,
+    thoughts_refusal,
+)
+from grace.types import Option, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.
 LONG_TAIL = 100
 #: Characters that are tokenised in one call.
 TOGETHER = 1_000_000
+#: The flag of control tokens that are spelt in a text and meant.
+MEANT = "control_token"
 
 
 class Rendered(NamedTuple):
@@ -54,20 +64,36 @@ class Tokeniser:
     """
 
     def __init__(
-        self, tokenizer: Any, *, chat: bool, template_kwargs: Mapping[str, Any] | None = None
+        self,
+        tokenizer: Any,
+        *,
+        chat: bool,
+        template_kwargs: Mapping[str, Any] | None = None,
+        date: str | None = None,
+        control: bool = False,
+        vocabulary: int | None = None,
     ) -> None:
+        """Date is what a chat template's clock shows.
+
+        With `control`, control tokens spelt in texts are taken for what they are, and flagged;
+        otherwise they are refused. `vocabulary` is how many tokens the model knows.
+        """
         if chat and not tokenizer.chat_template:
             raise ConfigError("the model has no chat template; expected model.chat=false")
         self.hf = tokenizer
         self.chat = chat
-        self.template_kwargs = dict(template_kwargs or {})
+        self.template = ChatTemplate(tokenizer, template_kwargs, date) if chat else None
         self._lead = () if chat else _leading_specials(tokenizer)
         self._specials = [
             token.content for token in tokenizer.added_tokens_decoder.values() if token.special
         ]
-        self._merge_system: bool | None = None
+        self._control = control_pattern(self._control_tokens())
+        self._allowed = control
+        self._lost = Lost(tokenizer)
+        last = max([tokenizer.vocab_size - 1, *tokenizer.added_tokens_decoder])
+        self._known_to_model = vocabulary if vocabulary is not None and last >= vocabulary else None
         self._tails: dict[tuple[str, str], Ids] = {}
-        self._placed: dict[tuple[str, str, tuple[Option, ...], bool], Placed] = {}
+        self._placed: dict[tuple[str, str, tuple[Option, ...], object], Placed] = {}
         self._ids: dict[str, Ids] = {}  # of the texts that are tokenised together
 
     @property
@@ -76,15 +102,48 @@ class Tokeniser:
         bos: int | None = self.hf.bos_token_id
         return bos
 
+    def endings(self) -> tuple[frozenset[int], tuple[str, ...]]:
+        """What ends the model's turn in its chat template: tokens, and texts of several."""
+        ids: set[int] = set()
+        texts: list[str] = []
+        tokens = self.hf.added_tokens_encoder
+        for ending in self.template.endings() if self.template else ():
+            own = max(
+                (t for t in tokens if t.strip() and ending.startswith(t)), key=len, default=""
+            )
+            if own:
+                ids.add(tokens[own])
+            elif not ending.split()[0].isalnum():
+                texts.append(ending)
+        return frozenset(ids), tuple(dict.fromkeys(texts))
+
     def render(self, query: Query) -> str:
-        """The context as text, up to where the answer begins."""
-        if not self.chat:
+        """The context as text, up to where the answer begins; its start may hold anything."""
+        if not self._allowed and (token := first_control(_contents(query), self._control)):
+            raise QueryError(control_refusal(token), query, token)
+        if self.template is None:
             parts = [message.content for message in query.messages]
             return "\n\n".join([*parts, query.answer_prefix] if query.answer_prefix else parts)
-        messages = query.messages
-        if any(message.role == "system" for message in messages) and self._refuses_system():
-            messages = merge_system(messages)
-        return self._template(messages) + query.answer_prefix
+        messages = self.template.taken(query.messages)
+        text = self.template.render(messages) + query.answer_prefix
+        if (lost := left_out(messages, text)) is not None:
+            raise QueryError(
+                f"the chat template leaves out or changes what the {lost.role} says "
+                f"({lost.content[:60]!r}); expected one that writes it as it is",
+                query,
+            )
+        if query.options and (tag := open_thoughts(text, messages[-1].content)):
+            raise QueryError(thoughts_refusal(tag), query)
+        return text
+
+    def _control_tokens(self) -> list[str]:
+        """Special tokens, and those added ones that the chat template itself writes."""
+        source = self.template.source if self.template else ""
+        return [
+            token.content
+            for token in self.hf.added_tokens_decoder.values()
+            if token.special or (token.content in source and not token.content.strip().isalnum())
+        ]
 
     def prompts(self, queries: Iterable[Query]) -> Iterator[Prompt]:
         """The queries as token ids, their options placed behind the context."""
@@ -92,7 +151,8 @@ class Tokeniser:
         wanted: list[str] = []
         size = 0
         for query in queries:
-            text = self.render(query)
+            with _of(query):
+                text = self.render(query)
             part.append(Rendered(query, text, *self._cut(text)))
             texts = part[-1].texts()
             wanted += texts
@@ -107,7 +167,10 @@ class Tokeniser:
         if texts:
             found = self.hf(texts, add_special_tokens=False, return_attention_mask=False)
             self._ids = {t: tuple(ids) for t, ids in zip(texts, found["input_ids"], strict=True)}
-        yield from map(self._prompt, part)
+        for rendered in part:
+            with _of(rendered.query):
+                prompt = self._prompt(rendered)
+            yield prompt
         self._ids.clear()
 
     def _prompt(self, rendered: Rendered) -> Prompt:
@@ -121,15 +184,46 @@ class Tokeniser:
         known = (tail, text[-1:], query.options, query.spaced)
         placed = None if rendered.is_long else self._placed.get(known)
         if placed is None:
-            wholes = [
-                [(spelling, self._behind(rendered, head_ids, spelling)) for spelling in spellings]
-                for spellings in rendered.spellings()
-            ]
-            placed = place(query.options, behind, wholes)
+            placed = self._place(query, rendered, head_ids, len(before))
             if not rendered.is_long:
                 self._placed[known] = placed  # it does not depend on the head
         kept = len(before) + placed.shared
-        return Prompt(query, text, context[:kept], placed.forms, placed.flags)
+        self._refuse_unknown_ids(context, placed)
+        flags = dict.fromkeys((*placed.flags, *self._flags(query, text, context)))
+        return Prompt(query, text, context[:kept], placed.forms, tuple(flags))
+
+    def _place(self, query: Query, rendered: Rendered, head_ids: Ids, before: int) -> Placed:
+        """The options behind the context."""
+        spelt = [spelling for option in query.options for spelling in option.spellings]
+        token = first_control(spelt, self._control)
+        if token and not self._allowed:
+            raise QueryError(control_refusal(token), query, token)
+        wholes = [
+            [(spelling, self._behind(rendered, head_ids, spelling)) for spelling in spellings]
+            for spellings in rendered.spellings()
+        ]
+        placed = place(query.options, self._behind(rendered, head_ids, ""), wholes, before)
+        lost = any(self._lost.any(f.text, f.ids) for forms in placed.forms for f in forms)
+        further = (*((FLAG,) if lost else ()), *((MEANT,) if token else ()))
+        return placed._replace(flags=placed.flags + further)
+
+    def _flags(self, query: Query, text: str, context: Ids) -> Iterator[str]:
+        """What is to be known of a prompt's text: characters lost, control tokens meant."""
+        if self._lost.any(text, context):
+            yield FLAG
+        if self._allowed and first_control(_contents(query), self._control):
+            yield MEANT
+
+    def _refuse_unknown_ids(self, context: Ids, placed: Placed) -> None:
+        """Refuse tokens that the model has no weights for."""
+        if self._known_to_model is None:
+            return
+        ids = {*context, *(i for forms in placed.forms for form in forms for i in form.ids)}
+        if max(ids) >= self._known_to_model:
+            raise ConfigError(
+                f"the tokeniser gives token {max(ids)} ({self.hf.decode([max(ids)])!r}) and the "
+                f"model knows {self._known_to_model}: they do not belong together"
+            )
 
     def _behind(self, rendered: Rendered, head_ids: Ids, spelling: str) -> Ids:
         """The ids of what follows the head, taken from the whole text the first time.
@@ -144,23 +238,6 @@ class Tokeniser:
             self._tails[rendered.tail, spelling] = known
         return known
 
-    def _template(self, messages: Sequence[Message]) -> str:
-        turns = [{"role": m.role, "content": m.content} for m in messages]
-        text: str = self.hf.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True, **self.template_kwargs
-        )
-        return text
-
-    def _refuses_system(self) -> bool:
-        """Whether the chat template has no place for a system turn (Gemma's raises)."""
-        if self._merge_system is None:
-            probe = (Message("system", "qzsys"), Message("user", "qzusr"))
-            try:
-                self._merge_system = "qzsys" not in self._template(probe)
-            except TemplateError:
-                self._merge_system = True
-        return self._merge_system
-
     def _cut(self, text: str) -> tuple[str, str]:
         """Cut behind the last special token: tokenisers never merge across one."""
         if not self.chat:
@@ -173,6 +250,21 @@ class Tokeniser:
         if text in self._ids:
             return self._ids[text]
         return tuple(self.hf.encode(text, add_special_tokens=False)) if text else ()
+
+
+def _contents(query: Query) -> Iterator[str]:
+    return (message.content for message in query.messages)
+
+
+@contextmanager
+def _of(query: Query) -> Iterator[None]:
+    """Say of which query something could not be had."""
+    try:
+        yield
+    except QueryError:
+        raise
+    except ConfigError as error:
+        raise QueryError(str(error), query) from error
 
 
 def _after(head: Ids, whole: Ids) -> Ids:

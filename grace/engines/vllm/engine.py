@@ -118,6 +118,11 @@ class VllmEngine:
         return self.served.chat if self._model.chat is None else self._model.chat
 
     @property
+    def bos(self) -> int | None:
+        """What the server's tokeniser puts first of its own accord."""
+        return self.served.bos
+
+    @property
     def requests(self) -> int:
         """Requests for answers so far."""
         return self._pool.requests
@@ -161,6 +166,9 @@ class VllmEngine:
         if self.max_length is not None and need > self.max_length:
             return Failure(f"the prompt needs {need} tokens and the model takes {self.max_length}")
         return prompt
+
+    async def ready(self) -> None:
+        """The server has been ready since it was probed."""
 
     async def spell(self, ids: Sequence[int]) -> list[str]:
         """Each token as text."""

@@ -1,0 +1,166 @@
+"""A model's chat template: what it takes, what it makes of a conversation, and its clock.
+
+A template is tried before it is trusted: with contents that nobody writes, so that it shows
+which form of content it takes, whether it has a place for a system turn, and how it ends one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date as Date
+from datetime import datetime, time
+from typing import Any
+
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
+
+from grace.errors import ConfigError
+from grace.rendered import ANSWER_MARK, SYSTEM_MARK, USER_MARK, turns_of
+from grace.system_turn import merge_system
+from grace.types import Message
+
+USER, SYSTEM = Message("user", USER_MARK), Message("system", SYSTEM_MARK)
+ANSWER = Message("assistant", ANSWER_MARK)
+#: Two days whose dates have nothing in common, and an hour of the day, for trying a clock.
+DAYS, HOUR = (Date(2001, 2, 13), Date(2019, 11, 28)), time(12)
+#: Renderings after which one that draws at random has shown it.
+DRAWS = 12
+#: What a template that cannot render may raise: it is a program.
+RAISED = (
+    TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    RuntimeError, AssertionError, NotImplementedError,
+)  # fmt: skip
+
+
+class ChatTemplate:
+    """Renders conversations with the template of a Hugging Face tokeniser.
+
+    `date` is the day its clock shows (YYYY-MM-DD), today's where none is given; `dated` says
+    whether it writes it. Raises ConfigError where it cannot render a user's turn.
+    """
+
+    def __init__(
+        self, tokenizer: Any, kwargs: Mapping[str, Any] | None = None, date: str | None = None
+    ) -> None:
+        self._hf = tokenizer
+        self._kwargs = dict(kwargs or {})
+        self.source = self._find()
+        self._parts: dict[str, bool] = {}
+        self._merges: bool | None = None
+        self._clock: datetime | None = None
+        self.date = date or self._today()
+        self._take_user()
+        self.dated = self._shows_date()
+        self._clock = _moment(Date.fromisoformat(self.date)) if self.dated else None
+        if "random" in self.source and len({self._apply([USER]) for _ in range(DRAWS)}) > 1:
+            raise ConfigError("the chat template draws at random: each prompt would be another")
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The conversation as text, the model's turn begun."""
+        return self._apply(self.taken(messages))
+
+    def taken(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """The messages as the template takes them: system text may go to the user's turn."""
+        system = any(message.role == "system" for message in messages)
+        return merge_system(messages) if system and self._merges_system() else messages
+
+    def endings(self) -> list[str]:
+        """What it puts behind the model's turn, where it is the last and where it is not."""
+        found = []
+        for turns in ([USER, ANSWER], [USER, ANSWER, Message("user", "qznxt")]):
+            try:
+                text = self._apply(turns, begun=False)
+            except ConfigError:
+                continue
+            _, there, behind = text.partition(ANSWER_MARK)
+            found.append(behind.partition("qznxt")[0] if there else "")
+        return [ending.strip() for ending in found if ending.strip()]
+
+    def _find(self) -> str:
+        """The source of the template that is used; ConfigError where it is not known which."""
+        given = self._kwargs.get("chat_template")
+        named = self._hf.chat_template
+        if isinstance(named, dict) and given is None and "default" not in named:
+            raise ConfigError(
+                f"the model has several chat templates ({', '.join(sorted(named))}) and none is "
+                "the default; choose one with ++model.chat_template_kwargs.chat_template=NAME"
+            )
+        found: str = self._hf.get_chat_template(given)
+        return found
+
+    def _take_user(self) -> None:
+        """Find out which form of content a user's turn has."""
+        problem: ConfigError | None = None
+        for parts in (False, True):
+            self._parts = dict.fromkeys(("system", "user", "assistant"), parts)
+            try:
+                if USER_MARK in self._apply([USER]).casefold():
+                    return
+            except ConfigError as error:
+                problem = problem or error
+        raise problem or ConfigError(
+            "the chat template leaves out what the user says: expected one that writes it"
+        )
+
+    def _merges_system(self) -> bool:
+        """Whether the template has no place for a system turn (Gemma's raises)."""
+        if self._merges is None:
+            self._merges = True
+            for parts in (False, True):  # a list where a text is wanted may be written out as such
+                self._parts["system"] = parts
+                try:
+                    text = self._apply([SYSTEM, USER]).casefold()
+                except ConfigError:
+                    continue
+                if SYSTEM_MARK in text and USER_MARK in text:
+                    self._merges = False
+                    break
+        return self._merges
+
+    def _shows_date(self) -> bool:
+        """Whether another day makes another text."""
+        if "strftime_now" not in self.source:
+            return False
+        texts = set()
+        for day in DAYS:
+            self._clock = _moment(day)
+            texts.add(self._apply([USER]))
+        return len(texts) > 1
+
+    def _today(self) -> str:
+        """The day, from the clock that templates have."""
+        try:
+            show = _compiled(self.source).environment.globals["strftime_now"]
+            return str(show("%Y-%m-%d"))
+        except (*RAISED, ImportError):
+            return datetime.now().astimezone().date().isoformat()
+
+    def _apply(self, messages: Sequence[Message], *, begun: bool = True) -> str:
+        turns = turns_of(messages, self._parts)
+        try:
+            if self._clock is not None:
+                _compiled(self.source).globals["strftime_now"] = self._clock.strftime
+            text: str = self._hf.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=begun, **self._kwargs
+            )
+        except TemplateSyntaxError as error:
+            raise ConfigError(
+                f"the model's chat template is broken (line {error.lineno}): {error.message}"
+            ) from error
+        except RAISED as error:
+            roles = ", ".join(message.role for message in messages)
+            said = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise ConfigError(
+                f"the chat template refuses this conversation (turns: {roles}): {said}"
+            ) from error
+        return text
+
+
+def _moment(day: Date) -> datetime:
+    return datetime.combine(day, HOUR)
+
+
+def _compiled(source: str) -> Any:
+    """The template as transformers holds it, compiled, with names of its own."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    return _compile_jinja_template(source)
