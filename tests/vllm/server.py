@@ -156,6 +156,7 @@ class ModelServer:
                     body["messages"], tokenize=False,
                     add_generation_prompt=body.get("add_generation_prompt", True),
                     continue_final_message=body.get("continue_final_message", False),
+                    **body.get("chat_template_kwargs", {}),
                 )  # fmt: skip
             except Exception as error:
                 raise Refused(400, str(error)) from error

@@ -18,9 +18,26 @@ from grace.engines.vllm.server import Served, cache_block, check_model, probe
 from grace.engines.vllm.texts import TextPrompts
 from grace.engines.vllm.tokenise import ServerTokeniser
 from grace.errors import ConfigError
+from grace.rendered import turns_of
 from grace.settings import ModelSettings, StartedSettings, VllmSettings
-from grace.types import Answer, Answered, EngineInfo, Failure, Forecast, Prompt, Query
+from grace.types import (
+    Answer,
+    Answered,
+    EngineInfo,
+    Failure,
+    Forecast,
+    Message,
+    Prompt,
+    Query,
+)
 
+#: What a server that works with texts alone does not let one see.
+UNCHECKED = (
+    "the server neither tokenises nor renders for others, so that it was not checked whether its "
+    "chat template writes what is asked as it is, writes the date, begins inside the model's "
+    "thoughts or takes a spelling in a text for a control token, nor how many "
+    "beginning-of-sequence tokens there are"
+)
 #: Prompts that are asked together: their requests go to one endpoint, wave by wave.
 BATCH = 16
 
@@ -70,8 +87,18 @@ class VllmEngine:
             kwargs = self._model.chat_template_kwargs
             self._scorer = Scorer(self._pool, self.served, self._settings.nodes_per_request)
             self._tokeniser = ServerTokeniser(
-                self._pool, self.served.name, self.chat, self.served.bos, kwargs
+                self._pool,
+                self.served.name,
+                self.chat,
+                self.served.bos,
+                kwargs,
+                self._model.date,
+                self._model.control_tokens == "allow",
             )
+            try:
+                await self._tokeniser.start()
+            except (PassingError, RefusedError) as error:
+                raise ConfigError(f"the chat template cannot be tried: {error}") from None
         else:
             served = self.served
             texts = TextPrompts(
@@ -141,6 +168,7 @@ class VllmEngine:
                 "endpoints": ", ".join(endpoint.url for endpoint in self._endpoints),
                 "served": asdict(self.served),
                 "chat": self.chat,
+                **self._template_details(),
             },
             config=self._identity,
         )
@@ -235,11 +263,7 @@ class VllmEngine:
 
     async def _draw(self, prompt: Prompt, affinity: int) -> Answer:
         if self.chat:
-            messages = self._tokeniser.merged(prompt.query.messages)
-            kwargs = self._model.chat_template_kwargs
-            body = generate.chat_body(self.served.name, messages, prompt, kwargs)
-            if not self.served.tokenizes:
-                body = generate.standard(body)
+            body = await self._conversation(prompt)
             path = "/v1/chat/completions"
         else:
             body = generate.completion_body(self.served.name, prompt)
@@ -253,6 +277,27 @@ class VllmEngine:
             check=lambda found: generate.read_text(found, prompt, chat=self.chat),
         )
         return answer
+
+    async def _conversation(self, prompt: Prompt) -> dict[str, Any]:
+        """The body of a request for the answer to a conversation."""
+        started = prompt.query.answer_prefix
+        turns = [*self._tokeniser.merged(prompt.query.messages)]
+        turns += [Message("assistant", started)] if started else []
+        name, kwargs = self.served.name, self._model.chat_template_kwargs
+        if isinstance(self._tokeniser, TextPrompts):
+            plain = turns_of(turns, {})
+            return generate.standard(generate.chat_body(name, plain, prompt, kwargs))
+        template = self._tokeniser.template
+        stops = await template.stops()
+        return generate.chat_body(name, template.turns(turns), prompt, template.kwargs, stops)
+
+    def _template_details(self) -> dict[str, Any]:
+        """What is to be known of the chat template, and what is not."""
+        if isinstance(self._tokeniser, TextPrompts):
+            return {"notices": [UNCHECKED]}
+        template = self._tokeniser.template
+        found: dict[str, Any] = {"date": template.written} if template.written else {}
+        return found | ({"notices": list(template.notices)} if template.notices else {})
 
     async def close(self) -> None:
         """Close all connections."""

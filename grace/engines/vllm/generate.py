@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grace.engines.vllm.problems import BadAnswerError
-from grace.types import Generation, Message, Prompt, Sampling
+from grace.types import Generation, Prompt, Sampling
 
 
 def settings_body(sampling: Sampling) -> dict[str, Any]:
@@ -30,7 +30,14 @@ FLAGS = {"content_filter": "filtered", "tool_calls": "tool_call", "function_call
 #: Ends that are none of the answer's: the server gave the request up.
 UNFINISHED = frozenset({"abort", "error"})
 #: vLLM's own additions to the protocol.
-OWN = ("top_k", "min_p", "repetition_penalty", "add_generation_prompt", "chat_template_kwargs")
+OWN = (
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "add_generation_prompt",
+    "chat_template_kwargs",
+    "stop_token_ids",
+)
 
 
 def standard(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,18 +47,23 @@ def standard(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def chat_body(
     model: str,
-    messages: Sequence[Message],
+    turns: Sequence[Mapping[str, Any]],
     prompt: Prompt,
     template_kwargs: Mapping[str, Any],
+    stops: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """A conversation, the model's turn started where the query asks for it."""
-    turns = [{"role": m.role, "content": m.content} for m in messages]
+    """A conversation, the last turn the model's own where the query starts it.
+
+    `stops` are tokens that end the answer beside those the server knows.
+    """
     started = prompt.query.answer_prefix
     body: dict[str, Any] = {
         "model": model,
-        "messages": [*turns, {"role": "assistant", "content": started}] if started else turns,
+        "messages": list(turns),
         "add_generation_prompt": not started,
     }
+    if stops:
+        body["stop_token_ids"] = list(stops)
     if started:
         body["continue_final_message"] = True
     if template_kwargs:

@@ -141,8 +141,8 @@ async def _bos(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int | Non
     """What the tokeniser puts before "a b" of its own accord."""
     body = {"model": name, "prompt": "a b", "add_special_tokens": False}
     plain = _ids(await _able(endpoint, "/tokenize", body))
-    added = len(ids) - len(plain)
-    return ids[0] if added > 0 and ids[added:] == plain else None
+    places = range(1, len(ids) - len(plain) + 1)  # it may put something behind, too
+    return ids[0] if plain and any(ids[n : n + len(plain)] == plain for n in places) else None
 
 
 def _version(answer: Any) -> str:

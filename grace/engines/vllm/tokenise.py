@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grace.boundary import Ids, check_bos, place_options, spelling_in_context
 from grace.engines.vllm.pool import Pool
-from grace.engines.vllm.problems import BadAnswerError, RefusedError
-from grace.errors import ConfigError
-from grace.system_turn import merge_system
+from grace.engines.vllm.problems import RefusedError
+from grace.engines.vllm.template import ServerTemplate, Spellings, read_ids
+from grace.engines.vllm.unknown import Unknown
+from grace.errors import ConfigError, QueryError
+from grace.rendered import control_refusal, left_out, open_thoughts, thoughts_refusal
 from grace.types import Failure, Message, Prompt, Query
 
 #: Tokens of a common end that are enough, and characters looked at.
@@ -49,15 +51,30 @@ class ServerTokeniser:
     chat: bool
     bos: int | None = None
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    _merge_system: bool | None = None
+    day: str | None = None
+    control: bool = False  # whether control tokens spelt in texts are meant
     _exact: bool = True
     _verified: int = 0
     _known: dict[tuple[Ids, str], Ids] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.template = ServerTemplate(self.pool, self.model, self.template_kwargs, self.day)
+        self._spellings = Spellings(self._tokenise, self.template.text, self.bos)
+        self._unknown = Unknown(self._tokenise)
+        self._behind: Ids | None = None  # what the tokeniser puts behind a text of its own accord
+
+    async def start(self) -> None:
+        """Try the chat template, before anything is asked."""
+        if self.chat:
+            await self.template.start()
+
     async def prompts(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Every query as token ids, in order; one that cannot be rendered is a failure."""
         if self.chat and any(m.role == "system" for q in queries for m in q.messages):
-            await self._probe_system()
+            await self.template.probe_system()
+        await self._unknown.try_once()
+        if not self.control:
+            await self._refuse_control(queries)
         gate = asyncio.Semaphore(TOGETHER)
 
         async def context(query: Query) -> Context | Failure:
@@ -66,7 +83,7 @@ class ServerTokeniser:
                     found = await self._context(query)
                 except RefusedError as error:
                     return Failure(f"the server cannot render the prompt: {error}")
-            check_bos(found.ids, self.bos)
+            self._check(query, found)
             return found
 
         contexts = await asyncio.gather(*(context(query) for query in queries))
@@ -76,22 +93,61 @@ class ServerTokeniser:
             if isinstance(rendered, Failure):
                 found.append(rendered)
             else:
-                found.append(await self._place(query, rendered, tail))
+                try:
+                    placed = await self._place(query, rendered, tail)
+                except ConfigError as error:
+                    raise QueryError(str(error), query) from error
+                found.append(await self._flagged(placed))
         return found
+
+    def _check(self, query: Query, context: Context) -> None:
+        """Refuse what was rendered to something else than was meant."""
+        try:
+            check_bos(context.ids, self.bos)
+        except ConfigError as error:
+            raise QueryError(str(error), query) from error
+        if not context.ids:
+            raise QueryError("a prompt of no tokens: expected some text", query)
+        if not self.chat:
+            return
+        messages = self.merged(query.messages)
+        lost = left_out(messages, context.text, loose=not context.exact)
+        if lost is not None and not self._unknown.loses:
+            raise QueryError(
+                f"the server's chat template leaves out or changes what the {lost.role} says "
+                f"({lost.content[:60]!r}); expected one that writes it as it is",
+                query,
+            )
+        if query.options and (tag := open_thoughts(context.text, messages[-1].content)):
+            raise QueryError(thoughts_refusal(tag), query)
+
+    async def _refuse_control(self, queries: Sequence[Query]) -> None:
+        """Refuse control tokens spelt in what is asked; a started answer may have them."""
+        for query in queries:
+            texts = [message.content for message in query.messages]
+            texts += [spelling for option in query.options for spelling in option.spellings]
+            if token := await self._spellings.first(texts):
+                raise QueryError(control_refusal(token), query, token)
+
+    async def _flagged(self, prompt: Prompt) -> Prompt:
+        """The prompt with a flag where characters have no token."""
+        texts = [prompt.text, *(m.content for m in prompt.query.messages)]
+        texts += [form.text for forms in prompt.forms for form in forms]
+        ids = {*prompt.context, *(i for forms in prompt.forms for f in forms for i in f.ids)}
+        if not await self._unknown.any(texts, ids):
+            return prompt
+        return replace(prompt, flags=(*prompt.flags, "unknown_token"))
 
     async def spell(self, token: int) -> str:
         """One token as text, for people."""
-        body = {"model": self.model, "tokens": [token]}
-        text: str = await self.pool.post("/detokenize", body, check=read_text)
-        return text
+        return await self.template.text([token])
 
     async def _context(self, query: Query) -> Context:
         if not self.chat:
             parts = [message.content for message in query.messages]
             text = "\n\n".join([*parts, query.answer_prefix] if query.answer_prefix else parts)
-            ids = await self._tokenise(text, specials=True)
-            return Context(text, ids)
-        ids = await self._render(self.merged(query.messages))
+            return Context(text, await self._plain(text))
+        ids = await self.template.render(self.merged(query.messages))
         text, exact = await self._text(ids)
         if not query.answer_prefix:
             return Context(text, ids, exact)
@@ -127,7 +183,8 @@ class ServerTokeniser:
         if tail and (tail, spelling) in self._known:
             return context.ids[:cut] + self._known[tail, spelling]
         if context.exact:
-            whole = await self._tokenise(context.text + spelling, specials=not self.chat)
+            text = context.text + spelling
+            whole = await (self._tokenise(text) if self.chat else self._plain(text))
         else:
             whole = await self._continued(query, query.answer_prefix + spelling, context.ids)
         if tail and whole[:cut] == context.ids[:cut]:
@@ -136,41 +193,31 @@ class ServerTokeniser:
 
     def merged(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The messages as the template takes them."""
-        has_system = any(m.role == "system" for m in messages)
-        return merge_system(messages) if has_system and self._merge_system else tuple(messages)
-
-    async def _probe_system(self) -> None:
-        """Whether the template has no place for a system turn: Gemma's raises."""
-        if self._merge_system is not None:
-            return
-        probe = (Message("system", "qzsys"), Message("user", "qzusr"))
-        try:
-            text, _ = await self._text(await self._render(probe))
-            self._merge_system = "qzsys" not in text
-        except RefusedError:
-            self._merge_system = True
-
-    async def _render(self, messages: Sequence[Message], **more: bool) -> Ids:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
-            "add_generation_prompt": True,
-        } | more
-        if self.template_kwargs:
-            body["chat_template_kwargs"] = dict(self.template_kwargs)
-        found: Ids = await self.pool.post("/tokenize", body, check=read_ids)
-        return found
+        return self.template.taken(messages)
 
     async def _continued(self, query: Query, start: str, context: Ids) -> Ids:
         """The ids of the conversation with the model's turn begun with `start`."""
         turns = (*self.merged(query.messages), Message("assistant", start))
-        ids = await self._render(turns, add_generation_prompt=False, continue_final_message=True)
+        ids = await self.template.render(
+            turns, add_generation_prompt=False, continue_final_message=True
+        )
         if len(ids) < len(context) - 1 or ids[: len(context) - 1] != context[:-1]:
             raise ConfigError(
                 "the chat template begins the model's turn differently when it is continued; "
                 "options cannot be placed exactly (use engine=local for this model)"
             )
         return ids
+
+    async def _plain(self, text: str) -> Ids:
+        """A plain text with what the tokeniser puts before it, and without what it puts behind."""
+        if self._behind is None:
+            bare, whole = await self._tokenise("a b"), await self._tokenise("a b", specials=True)
+            places = range(len(whole) - len(bare) + 1)
+            at = next((i for i in places if whole[i : i + len(bare)] == bare), len(whole))
+            self._behind = whole[at + len(bare) :]
+        ids = await self._tokenise(text, specials=True)
+        behind = self._behind
+        return ids[: -len(behind)] if behind and ids[-len(behind) :] == behind else ids
 
     async def _tokenise(self, text: str, *, specials: bool = False) -> Ids:
         body = {"model": self.model, "prompt": text, "add_special_tokens": specials}
@@ -179,8 +226,7 @@ class ServerTokeniser:
 
     async def _text(self, ids: Ids) -> tuple[str, bool]:
         """The text of rendered ids, and whether it gives them again (seen on the first ones)."""
-        body = {"model": self.model, "tokens": list(ids)}
-        text: str = await self.pool.post("/detokenize", body, check=read_text)
+        text = await self.template.text(ids)
         if self._exact and self._verified < VERIFIED:
             self._verified += 1
             self._exact = await self._tokenise(text) == ids
@@ -199,19 +245,3 @@ def common_tail(contexts: Sequence[Ids]) -> Ids:
     while n < min(shortest, MOST_TAIL) and len({ids[-n - 1] for ids in contexts}) == 1:
         n += 1
     return contexts[0][-n:] if n >= LEAST_TAIL else ()
-
-
-def read_ids(answer: Any) -> Ids:
-    """The token ids of a /tokenize answer."""
-    tokens = answer.get("tokens") if isinstance(answer, dict) else None
-    if not isinstance(tokens, list) or not all(type(t) is int and t >= 0 for t in tokens):
-        raise BadAnswerError("the server's tokens are no list of ids")
-    return tuple(tokens)
-
-
-def read_text(answer: Any) -> str:
-    """The text of a /detokenize answer."""
-    text = answer.get("prompt") if isinstance(answer, dict) else None
-    if not isinstance(text, str):
-        raise BadAnswerError("the server's text is no text")
-    return text
