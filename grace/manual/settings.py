@@ -35,6 +35,13 @@ RUN = (
 EXP = (
     Setting("exp.answer_prefix", "TEXT", "begins the model's turn with a text"),
     Setting("exp.base_answer_prefix", "TEXT", "the same for base models", "text", "Answer:"),
+    Setting(
+        "exp.option_space",
+        "never",
+        "exp 2: a space before options: auto, never, always",
+        "choice",
+        "auto",
+    ),
     Setting("exp.prior", "true", "exp 2: ask before the speech too (study 1)", "switch"),
     Setting("exp.forms", "false", 'exp 2: do not count "Yes" and "YES" as "yes"', "switch", "true"),
     Setting("exp.low_mass", "0.1", "exp 2: flag answers with less mass", "number", "0.1"),
@@ -53,6 +60,14 @@ MODEL = (
     Setting("model.chat", "false", "no chat template though it has one", "switch"),
     Setting(
         "model.chat_template_kwargs", "{NAME: VALUE}", "further words for the template", "mapping"
+    ),
+    Setting("model.date", "2026-03-01", "the day a chat template writes"),
+    Setting(
+        "model.control_tokens",
+        "allow",
+        "control tokens spelt in texts are meant",
+        "choice",
+        "refuse",
     ),
     Setting("model.dtype", "bfloat16", "the numeric type it was published in", "choice"),
     Setting("model.max_length", "4096", "tokens it can read", "whole"),
