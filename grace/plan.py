@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,9 @@ from grace.sheet import Sheet
 from grace.shelf import Shelf
 from grace.terminal import safe
 from grace.types import Engine, EngineInfo, Forecast
+
+#: Rows that are told; more are counted.
+TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Plan:
     distinct_tokens: int  # with every shared beginning read once
     known: int  # queries the store has answered before
     impossible: int  # queries that cannot be asked of this model
+    impossible_rows: tuple[int, ...]  # the rows that have one
     elsewhere: int  # queries of other shards
     info: EngineInfo
     folder: Path
@@ -57,12 +62,21 @@ def make_plan(
         distinct_tokens=tokens[1],
         known=known,
         impossible=len(sheet.failures),
+        impossible_rows=_rows_with(job, sheet),
         elsewhere=sheet.elsewhere_count(),
         info=info,
         folder=job.settings.folder,
         forecast=forecast,
         unused=unused,
     )
+
+
+def _rows_with(job: Job, sheet: Sheet) -> tuple[int, ...]:
+    """The rows of which something cannot be asked."""
+    if not sheet.failures:
+        return ()
+    found = np.atleast_1d(np.isin(sheet.asked, list(sheet.failures)).any(axis=1))
+    return tuple(t.row for t, holds in zip(job.stimuli.trials, found, strict=True) if holds)
 
 
 def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
@@ -81,7 +95,9 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
     if plan.elsewhere:
         queries += f"; {plan.elsewhere:,} left to other shards"
     if plan.impossible:
-        queries += f"; {plan.impossible:,} that this model cannot be asked"
+        some = ", ".join(str(row) for row in plan.impossible_rows[:TOLD])
+        more = f" and {n - TOLD} more" if (n := len(plan.impossible_rows)) > TOLD else ""
+        queries += f"; {plan.impossible:,} that this model cannot be asked (rows {some}{more})"
     for name, value in (
         (
             "study",

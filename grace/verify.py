@@ -71,7 +71,9 @@ async def _check(run: Reopened, seed: int) -> list[Finding]:
     with Store.open(run.store, read_only=True) as store:
         findings = [_tell(_tables(run, plan, store))]
         findings.append(_tell(_complete(run, plan, store)))
-        engine = await make_engine(run.job.settings.model, run.job.settings.engine)
+        day = plan.info.details.get("date")  # that its prompts were written on
+        model = run.job.settings.model.model_copy(update={"date": day} if day else {})
+        engine = await make_engine(model, run.job.settings.engine)
         try:
             findings.append(_tell(_engine(plan, engine)))
             findings.append(_tell(await _asked_again(plan, store, engine, seed)))

@@ -111,7 +111,10 @@ def cite(view: View) -> list[str]:
 def versions(view: View) -> list[tuple[str, str]]:
     """What a number depends on, name and value."""
     manifest, engine = view.manifest, view.manifest["engine"]
-    details = ", ".join(f"{name} {value}" for name, value in engine["details"].items())
+    details = ", ".join(
+        f"{name} {'; '.join(map(str, value)) if name == 'notices' else value}"
+        for name, value in engine["details"].items()
+    )
     found = {
         "run's folder": str(view.run.path),
         "written": manifest["written"],
