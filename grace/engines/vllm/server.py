@@ -17,7 +17,7 @@ from grace.engines.vllm.endpoint import (
     ServerError,
 )
 from grace.engines.vllm.printed import shows_parts
-from grace.engines.vllm.tokenise import read_ids
+from grace.engines.vllm.template import read_ids
 from grace.settings import ModelSettings
 from grace.types import Message, Method
 
