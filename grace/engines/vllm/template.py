@@ -17,7 +17,6 @@ from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.errors import ConfigError
 from grace.rendered import (
-    ANSWER_MARK,
     SYSTEM_MARK,
     USER_MARK,
     date_notice,
@@ -25,12 +24,14 @@ from grace.rendered import (
     written_date,
 )
 from grace.system_turn import merge_system
-from grace.types import Message
+from grace.trie import common_prefix
+from grace.types import Message, Role
 
 Ids = tuple[int, ...]
 
-USER, SYSTEM = Message("user", USER_MARK), Message("system", SYSTEM_MARK)
-ANSWER = Message("assistant", ANSWER_MARK)
+USER = Message("user", USER_MARK)
+#: Two answers that end in other tokens.
+WORDS = ("yes", "bad")
 #: A day far from any on which a server renders, to see whether its date can be given.
 OTHER_DAY = date(2001, 2, 13)
 #: What control tokens look like; a server does not list its own.
@@ -111,60 +112,71 @@ class ServerTemplate:
 
     async def probe_system(self) -> None:
         """Whether the template has no place for a system turn: Gemma's raises."""
-        if self._merges is not None:
-            return
-        self._merges = True
-        for parts in (False, True):
-            self._parts["system"] = parts
-            try:
-                text = (await self._shown([SYSTEM, USER])).casefold()
-            except RefusedError:
-                continue
-            if SYSTEM_MARK in text and USER_MARK in text:
-                self._merges = False
-                return
+        if self._merges is None:
+            self._merges = not await self._takes("system", SYSTEM_MARK, [USER])
 
     async def stops(self) -> list[int]:
         """The tokens that end the model's turn: what stands behind its content, if markup."""
         if self._stops is None:
             found = set()
-            for turns in ([USER, ANSWER], [USER, ANSWER, Message("user", "qznxt")]):
+            for following in ([], [USER]):
                 try:
-                    found |= await self._behind(turns)
+                    found |= await self._behind(following)
                 except RefusedError:
                     continue
             self._stops = sorted(found)
         return self._stops
 
-    async def _behind(self, turns: Sequence[Message]) -> set[int]:
+    async def _behind(self, following: Sequence[Message]) -> set[int]:
         """The first token behind the model's content, but for white space."""
-        ids = await self.render(turns, add_generation_prompt=False)
-        if ANSWER_MARK not in await self.text(ids):
-            return set()
-        low, high = 1, len(ids)  # the shortest beginning that has the whole content
-        while low < high:
-            middle = (low + high) // 2
-            if ANSWER_MARK in await self.text(ids[:middle]):
-                high = middle
-            else:
-                low = middle + 1
-        for token in ids[low:]:
-            spelt = await self.text([token])
-            if spelt.strip():
-                return {token} if MARKUP.fullmatch(spelt.strip()) else set()
+        one, other = [
+            await self.render(
+                [USER, Message("assistant", said), *following], add_generation_prompt=False
+            )
+            for said in WORDS
+        ]
+        shared = common_prefix(one[::-1], other[::-1])
+        for token in one[len(one) - shared :]:
+            spelt = (await self.text([token])).strip()
+            if spelt:
+                return {token} if MARKUP.fullmatch(spelt) else set()
         return set()
 
     async def _take_user(self) -> None:
-        """Find out which form of content a user's turn has."""
-        problem = ""
+        """Find out which form of content a user's turn has; the others' are taken alike."""
+        if not await self._takes("user", USER_MARK):
+            raise ConfigError("the server's chat template leaves out what the user says")
+        self._parts["assistant"] = self._parts["user"]
+
+    async def _takes(self, role: Role, mark: str, following: Sequence[Message] = ()) -> bool:
+        """Whether a turn's content is written, in one form or the other.
+
+        A mark that the tokeniser has no tokens for is not seen; then another content must make
+        other ids. Raises ConfigError where no turn of a user can be rendered.
+        """
+        problem: RefusedError | None = None
+        body = {"model": self.model, "prompt": mark, "add_special_tokens": False}
+        seen = mark in await self.text(await self.pool.post("/tokenize", body, check=read_ids))
         for parts in (False, True):
-            self._parts = dict.fromkeys(("system", "user", "assistant"), parts)
+            self._parts[role] = parts
             try:
-                if USER_MARK in (await self._shown([USER])).casefold():
-                    return
+                if seen:
+                    written = (
+                        mark in (await self._shown([Message(role, mark), *following])).casefold()
+                    )
+                else:
+                    texts = [[Message(role, word), *following] for word in WORDS]
+                    one, other = [await self.render(messages) for messages in texts]
+                    written = one != other
             except RefusedError as error:
-                problem = problem or f"the server cannot render a user's turn: {error}"
-        raise ConfigError(problem or "the server's chat template leaves out what the user says")
+                problem = problem or error
+                continue
+            if written:
+                return True
+        self._parts[role] = False
+        if problem is not None and role == "user":
+            raise ConfigError(f"the server cannot render a user's turn: {problem}")
+        return False
 
     async def _shown(self, messages: Sequence[Message]) -> str:
         return await self.text(await self.render(messages))
