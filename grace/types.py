@@ -123,6 +123,7 @@ class Prompt:
     context: tuple[int, ...]
     forms: tuple[tuple[Form, ...], ...] = ()
     flags: tuple[str, ...] = ()
+    ends: tuple[int | str, ...] = ()  # what ends a text beside the model's own end tokens
 
     @cached_property
     def key(self) -> str:
@@ -137,6 +138,8 @@ class Prompt:
             "sampling": asdict(sampling) if sampling else None,
             "replicate": self.query.replicate,
         }
+        if self.ends:
+            content["ends"] = self.ends
         if not self.context:  # a server that shows no ids: the texts stand for them
             content["text"] = self.text
             content["spelt"] = [[form.text for form in forms] for forms in self.forms]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,17 @@ from grace.engines.local.source import find_source
 from grace.errors import ConfigError
 from grace.settings import LocalSettings, ModelSettings
 from grace.store import Store
+from grace.store.encode import decode_prompt, encode_prompt
 from grace.store.engines import engine_hash
-from grace.types import UNCHANGED_SINCE, EngineInfo
+from grace.types import (
+    UNCHANGED_SINCE,
+    EngineInfo,
+    Message,
+    Option,
+    Prompt,
+    Query,
+    Sampling,
+)
 from tests.test_store_files import run_sql
 
 Tiny = Callable[[str], Path]
@@ -177,6 +188,27 @@ def test_a_commit_edited_in_the_cache_is_another_model(hub: Path, folder: Path) 
 def test_a_model_that_is_nowhere_is_told_in_a_sentence(hub: Path) -> None:
     with pytest.raises(ConfigError, match="model lab/none could not be loaded"):
         info(id="lab/none")
+
+
+def test_what_ends_a_text_beside_the_models_own_ends_is_in_its_prompts_key(folder: Path) -> None:
+    """Version 0.1.0 let such a text run on: its answer is none of this one's."""
+    drawn = Query((Message("user", "Is it?"),), sampling=Sampling(0.7, 0.9, 20, 5))
+    scored = Query((Message("user", "Is it?"),), (Option("yes", "yes"),))
+
+    def prompts() -> list[Prompt]:
+        engine = LocalEngine(
+            ModelSettings(name="tiny", path=str(folder)), LocalSettings(kind="local")
+        )
+        found = asyncio.run(engine.prepare([drawn, scored]))
+        return [prompt for prompt in found if isinstance(prompt, Prompt)]
+
+    text, options = prompts()
+    assert (text.ends, options.ends) == ((4,), ())  # <|im_end|>, which is no end of its own
+    assert decode_prompt(encode_prompt(text)) == text
+    edited("generation_config.json", eos_token_id=[1, 4])(folder)
+    same, _ = prompts()
+    assert same.ends == ()
+    assert same.key == replace(text, ends=()).key != text.key
 
 
 def test_a_model_that_changes_while_python_runs_is_loaded_again(folder: Path) -> None:

@@ -66,6 +66,7 @@ def encode_prompt(prompt: Prompt) -> EncodedPrompt:
         query.answer_prefix,
         query.spaced,
         prompt.flags,
+        *((prompt.ends,) if prompt.ends else ()),
     )
     return EncodedPrompt(to_json((prompt.text, prompt.context, messages)), to_json(asked))
 
@@ -92,7 +93,7 @@ def decode_prompt(encoded: EncodedPrompt) -> Prompt:
         spaced=asked.spaced,
         replicate=asked.replicate,
     )
-    return Prompt(query, text, tuple(context), asked.forms, asked.flags)
+    return Prompt(query, text, tuple(context), asked.forms, asked.flags, asked.ends)
 
 
 class _Asked(NamedTuple):
@@ -105,12 +106,13 @@ class _Asked(NamedTuple):
     answer_prefix: str
     spaced: bool | Literal["auto"]
     flags: tuple[str, ...]
+    ends: tuple[int | str, ...]
 
 
 @lru_cache(maxsize=256)
 def _decode_asked(encoded: bytes) -> _Asked:
     """Decoded once for the many prompts that ask the same, which share it."""
-    options, forms, sampling, replicate, prefix, spaced, flags = from_json(encoded)
+    options, forms, sampling, replicate, prefix, spaced, flags, *ends = from_json(encoded)
     return _Asked(
         tuple(Option(name, text, tuple(further), value) for name, text, further, value in options),
         tuple(tuple(Form(t, tuple(ids)) for t, ids in of_one) for of_one in forms),
@@ -119,6 +121,7 @@ def _decode_asked(encoded: bytes) -> _Asked:
         prefix,
         spaced,
         tuple(flags),
+        tuple(ends[0]) if ends else (),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from grace.clock import timed
 from grace.engines.local.cut import Batch, cut_batches
-from grace.engines.local.load import load_config, load_model, load_tokenizer, stop_ids
+from grace.engines.local.load import load_config, load_model, load_tokenizer, own_ends, stop_ids
 from grace.engines.local.room import Room, find_room
 from grace.engines.local.source import describe, find_source
 from grace.engines.local.tokenise import Tokeniser
@@ -113,7 +113,22 @@ class LocalEngine:
 
     async def prepare(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Render and tokenise; a query longer than the model takes is a failure, never cut."""
-        return [self._fitting(prompt) for prompt in self._tokeniser.prompts(queries)]
+        return [self._fitting(self._ending(p)) for p in self._tokeniser.prompts(queries)]
+
+    def _ending(self, prompt: Prompt) -> Prompt:
+        """A text's prompt with what ends it, if that is more than the model's own end tokens.
+
+        It belongs to the store's key: version 0.1.0 let such texts run on.
+        """
+        if prompt.query.options or not self._further_ends:
+            return prompt
+        return replace(prompt, ends=self._further_ends)
+
+    @cached_property
+    def _further_ends(self) -> tuple[int | str, ...]:
+        ids, texts = self._endings
+        own = own_ends(self._source, self._config, self._tokeniser.hf)
+        return (*sorted(ids - own), *texts)
 
     def _fitting(self, prompt: Prompt) -> Prompt | Failure:
         sampling = prompt.query.sampling

@@ -96,9 +96,24 @@ def _from_pretrained(kind: Any, source: Source, **settings: Any) -> Any:
         ) from error
 
 
+def own_ends(source: Source, config: Any, tokenizer: Any) -> frozenset[int]:
+    """What `stop_ids` will say, before the weights are loaded."""
+    from transformers import GenerationConfig
+
+    try:
+        found = GenerationConfig.from_pretrained(source.folder, revision=source.hub_revision)
+    except (OSError, ValueError):  # it has none of its own
+        found = GenerationConfig.from_model_config(config)
+    return _ends(found, tokenizer)
+
+
 def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     """The tokens that end an answer, from the generation settings and the tokeniser."""
-    ends = getattr(model.generation_config, "eos_token_id", None)
+    return _ends(model.generation_config, tokenizer)
+
+
+def _ends(generation: Any, tokenizer: Any) -> frozenset[int]:
+    ends = getattr(generation, "eos_token_id", None)
     found = set(ends if isinstance(ends, list) else [ends])
     found.add(tokenizer.eos_token_id)
     return frozenset(int(end) for end in found if end is not None)
