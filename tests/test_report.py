@@ -318,7 +318,7 @@ def test_what_goes_on_to_the_right_says_so(
     page_of: Callable[[str], Path], browser: Browser
 ) -> None:
     with opened(browser, page_of("several")) as page:  # there is room for the table of all runs
-        table = page.get_by_role("group", name="All runs")
+        table = page.get_by_role("group", name="All runs", exact=True)
         assert table.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
     with opened(browser, page_of("1/2"), PHONE) as page:
         for box in page.locator("main .scroll").all():

@@ -145,6 +145,8 @@ def obstacles(model: MixedModel, frame: pd.DataFrame) -> tuple[str, ...]:
     for name, wanted in model.where.items():
         frame = frame[frame[name].isin(wanted)]
     known = frame[frame[model.outcome].notna()]
+    if frame.empty:
+        return ("there are no rows of the conditions it is about",)
     if known.empty:
         return (f"none of the {len(frame):,} rows has an answer",)
     if known[model.outcome].nunique() < 2:

@@ -75,7 +75,8 @@ def without_a_model(rows: Rows) -> Iterator[str]:
     same = [name for name in study.factors if frame[name].nunique() < 2]
     if len(same) == len(study.factors):
         names = ", ".join(same)
-        yield f"no models: {names} has one level in these rows, so there is nothing to compare"
+        each = f"{names} has" if len(same) == 1 else f"{names} have each"
+        yield f"no models: {each} one level in these rows, so there is nothing to compare"
         return
     for name in same:
         yield f"{name} has one level in these rows and is in no model"
