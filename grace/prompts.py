@@ -117,6 +117,8 @@ class Templates:
         turns = []
         try:
             for role in ROLES:
+                if not extended and role not in template.blocks:
+                    continue
                 context = template.new_context(cells)
                 if extended:  # what is extended brings blocks of its own
                     "".join(template.root_render_func(context))
