@@ -199,13 +199,19 @@ def _entries(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passa
         yield from _in_order(part, items)
     ends = [*(following.start() for following in found[1:]), len(part.plain)]
     for match, end in zip(found, ends, strict=False):  # no item: one end too many
+        if match["item"] in _SUMS:
+            continue
         line_end = part.plain.find("\n", match.end(), end)
         yield plain(match["item"]), part.cut(match.end(), end if line_end < 0 else line_end)
 
 
+#: Beside the items a sum may stand: it is none of them, and it ends the one before.
+_SUMS = ("total", "sum")
+
+
 @lru_cache(maxsize=64)
 def _item_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
-    names = "|".join(spelling(item) for item in longest_first(set(items)))
+    names = "|".join([*(spelling(item) for item in longest_first(set(items))), *_SUMS])
     starts = r"""(?:^|(?<=[,;|%)])|(?<=[.!] ))(?:[>•-]+ |[ ("'])*"""
     item = rf"(?:(?P<item>{names})|pr?\( *(?:\p{{L}} *= *)?(?P<item>{names}) *\))"
     return regex.compile(rf"""{starts}{item}[ "')]*(?:[:=]|(?<= )-(?= ))""", regex.MULTILINE)

@@ -32,10 +32,20 @@ _NO_NAME = (
     r"|Context|Examples?|Options?|Alternatives?|Alternatively|Candidates?|Wrong|Bad|Incorrect"
     r"|Negative|Positive|Literal\w*|Direct\w*|Harsh\w*|Listener|User|Me|Draft|First|Initial\w*|Second"
     r"|Suggestions?|Possible|Definitely|Informative|Social|Internal\w*|Inner|Private\w*|Secret\w*"
+    r"|An?|The|Would|Could|Should|Might|Can|Will(?= \p{Lu})|Does|Did|Do|Is|Was|Were|Had|Facts?"
+    r"|Premises?|Meanings?|Impli\w+|Subtext|Translations?|Paraphras\w+|Plans?"
+    r"|Inten\w+|Beliefs?|Mind\w*|Silen\w+|Self\w*|Monologues?|Memor\w+|Warnings?|Unlikely|Taboo"
+    r"|Hints?|Background|Scenario|Observations?|Evaluations?|Assessments?|Judge?ments?|Verdicts?"
+    r"|Ratings?|Scores?|Reason\w*|Rationale|Explanations?|Analysis|Interpretations?|Actual\w*"
+    r"|Real\w*|Tru\w+|Sarcas\w+|Iron\w+|Jok\w+|Tempt\w+|Impulses?|Instinct\w*|Wish\w*|Hop\w+"
+    r"|Expect\w+|Fears?|Desires?|Whisper\w*|Mutter\w*|Prior\w*|Previous\w*|Old|Former\w*"
+    r"|Original\w*|Status|Given|Conditions?|Hypothe\w+|Cases?|Levels?|Scale|Steps?|Versions?"
+    r"|Attempts?|Audience|Asker|Questioner|Hearer|Addressee|Recipient|Customer|Teacher|Baker|Cook"
+    r"|Author|Artist|Performer|Narrator|Guests?|Host|Excluded|Ruled|Forbidden|Less|Least|Nice\w*"
     r"|Quality|State|Instead|Either|Or|Unlike|Rejected|Avoid\w*|Without|Don't|Input|Task)\b)"
 )
 _NAME = rf"{_NO_NAME}\p{{Lu}}[\p{{L}}.-]+"
-_SUBJECT = rf"(?:(?i:s?he|they|i|we|the (?:speaker|friend))|{_NAME}(?: {_NAME})?)"
+_SUBJECT = rf"(?:(?i:s?he|they|the (?:speaker|friend))|{_NAME}(?: {_NAME})?)"
 _ADVERB = (
     r"(?: (?:most|very|quite|just|then|thus|still|also|instead|therefore"
     r"|(?!(?:hard|bare|scarce|near|rare|secret|private|inward|supposed|possib|unlike|false"
@@ -49,14 +59,23 @@ _OBJECT = (
     r"(?: (?:to|with|back|that|this|him|her|them|aloud|out loud|something (?:like|such as)"
     rf"|as follows|the (?:following|sentence|words)|{_NAME}))*"
 )
-_WOULD = r"(?: (?:would|will|is going to|would be)|(?:'d|'ll))?"
-_SAYS = rf"{_SUBJECT}(?:{_WOULD}{_ADVERB} {_VERB}| (?:is|would be){_ADVERB} likely to say){_OBJECT}"
+_WILL = r"(?: (?:would|will|is going to|would be)|(?:'d|'ll))"
+_WOULD = rf"{_WILL}?"
+#: Without "would", a verb that is no noun: "Old answer" says nothing.
+_SPEAKS = rf"(?!(?:answer|comment|remark|state|use|response|reply|say|tell)\b){_VERB}"
+_CHOOSES = (
+    rf"(?i:i|we){_WOULD}{_ADVERB} (?:choose|pick|select|answer|go with|opt for)|(?i:i|we) say"
+)
+_LIKELY = rf" (?:is|would be){_ADVERB} likely to say"
+_SAYS = (
+    rf"(?:{_SUBJECT}(?:{_ADVERB} {_SPEAKS}|{_WILL}{_ADVERB} {_VERB}|{_LIKELY})|{_CHOOSES}){_OBJECT}"
+)
 _WORD = (
     r"(?:answer|response|reply|sentence|utterance|statement|choice|comment|feedback|output|result"
     r"|correction|speech|antwort|réponse|respuesta|risposta|resposta|antwoord|ответ|回答|答え|答案)"
 )
 _ANSWER = (
-    rf"(?:(?i:the|my|her|his|their|this|a)|{_NAME}'s)?"
+    rf"(?:(?i:the|my|her|his|their|this)|{_NAME}'s)?"
     r"(?i: ?(?:most |likely |probable |final |best |correct |chosen |kind |polite |corrected "
     rf"|revised |new |one-sentence )*{_WORD})(?: for {_NAME})?(?i: (?:is|would be))?"
     r"(?i:corrected|revised)?"
@@ -89,7 +108,8 @@ _FOLLOWING = regex.compile(
 )
 _TOO = regex.compile(
     r"\b(?:too|lie|lies|lying|dishonest|untrue|false|wrong|rude|harsh|unkind|cruel|blunt|hurts?"
-    r"|hurting|out of the question|offen\w+|inaccurate|misleading|insult\w*|exaggerat\w+)\b"
+    r"|hurting|out of the question|offen\w+|inaccurate|misleading|insult\w*|exaggerat\w+"
+    r"|jok\w+|jest|sarcas\w+|iron(?:y|ic\w*)|tease|test)\b"
 )
 _ORDINAL = regex.compile(r"^\W*[0-9]{1,2}[.)](?= )")
 _LETTER, _WORDS = regex.compile(r"\p{L}"), regex.compile(r"\p{L}+")
@@ -99,9 +119,19 @@ _CAPITAL = regex.compile(r"[^\p{L}\n]*+\p{Lu}")
 _MARKED = regex.compile(r"[?!¬≠~☐☒❌✗✘✖❎🚫⛔👎]")
 _STOP = regex.compile(r"[.!?\n]")
 _ASKS = regex.compile(r"""[.!"') ]*\?""")
-_SENTENCE_END = regex.compile(r"[.!?](?=[\s\"')]|$)")
+_ASKED = regex.compile(r"""[.!"') ]*[^.!?]{1,60}\?""")
+#: On the same line: something in brackets, unless it is a reason or in other letters, a mark,
+#: or a word or number alone.
+_REMARK = regex.compile(
+    r"""[.!"' ]*(?:\((?!\W*(?:this|it|because|since|as|to|which|that|[0-9] hearts?)\b)"""
+    r"""[^)]*[a-z0-9]"""
+    r"""|<?-+(?= *\p{L})|[←<]|(?:\p{L}+:? *)?[0-9]+ *%?\W*$|(?!end\b|done\b)\p{L}+\W*$)"""
+)
+_SENTENCE_END = regex.compile(r"(?<!\b(?:[Ii]\.e|[Ee]\.g|cf|viz))[.!?](?=[\s\"')]|$)")
 #: A line that leads over to the sentence below it says so.
-_LEADS_OVER = regex.compile(rf"\b(?:{_WORD}s?|say|says|said|saying|reply|respond|choose|pick)\b")
+_LEADS_OVER = regex.compile(
+    rf"\b(?:{_WORD}s?|correct|fix|revise|say|says|said|saying|reply|respond|choose|pick)\b"
+)
 _OPEN_END = regex.compile(r"\b(?:say|says|said|saying|choose|pick)[\"'>, ]*$")
 _QUOTES = str.maketrans(dict.fromkeys("‘’ʼ", "'") | dict.fromkeys("“”„«»", '"') | {"：": ":"})
 
@@ -222,4 +252,6 @@ def _tail_doubts(tail: str) -> bool:
 
 
 def _after_doubts(after: str) -> bool:
-    return bool(turns_against(after) or _ASKS.match(after) or frowns(after.split("\n", 1)[0]))
+    line = after.split("\n", 1)[0]
+    asks = _ASKS.match(after) or _ASKED.match(line)
+    return bool(turns_against(after) or asks or _REMARK.match(line) or frowns(line))

@@ -16,6 +16,7 @@ from grace.parsing.places import Key, Places, find_places
 from grace.parsing.reservations import (
     contradicts,
     corrects_only_what_follows,
+    denied_below,
     leaves_choice_open,
     leaves_number_open,
     polarity,
@@ -43,7 +44,7 @@ _LEAD_IN = regex.compile(
     r"(?: +(?:is|would be)(?: +that)?)? *:? +"
 )
 #: After an answer: nothing, or punctuation that leads away from it, unlike "+", "%", "/", "?".
-_ENDS = regex.compile(rf""" *(?:$|[.,;:!()"|-]|'(?!{WORD})|{_PICTURE})""")
+_ENDS = regex.compile(rf""" *(?:$|(?<= )because\b|[.,;:!()"|-]|'(?!{WORD})|{_PICTURE})""")
 _ENDS_LINE = regex.compile(rf""" *(?:[.!"')]|{_PICTURE})* *$""")
 #: "5,5" and "2-2" are no 5 and no 2.
 _GOES_ON = regex.compile(r",[0-9]| *-+ *[0-9]")
@@ -171,10 +172,26 @@ def _read_labels(answer: Passage, spec: ParserSpec) -> dict[str, Reading]:
         name: _read_places(field, places.get(field.place) or Places())
         for name, field in fields.items()
     }
+    _leave_open_together(fields, found, places)
     for check in spec.checks:
         if any(found[name].value is None for name in check.sum if name in found):
             found |= _read_shares(check, spec, found, places)
     return found
+
+
+def _leave_open_together(
+    fields: dict[str, AnswerField], found: dict[str, Reading], places: dict[Key, Places]
+) -> None:
+    """Two answers that differ in several items are two, also in what they have in common."""
+    siblings: dict[str, list[str]] = defaultdict(list)
+    for name, field in fields.items():
+        siblings[field.place[0]] += [name] if field.item else []
+    for names in siblings.values():
+        open_ = [name for name in names if found[name].problem == "ambiguous"]
+        twice = [name for name in open_ if len(places[fields[name].place].firm) > 1]
+        for name in set(names) - set(open_) if len(twice) > 1 else ():
+            shown = tuple(token.shown for token in found[name].tokens)
+            found[name] = Reading(problem="ambiguous", found=shown) if shown else found[name]
 
 
 def _read_places(field: AnswerField, places: Places) -> Reading:
@@ -320,6 +337,7 @@ def _unless_open(
         same = [word for word, value in field.spellings.items() if value == token.value]
         affirms = polarity(same)
         doubt = doubt or (bool(rest) and leaves_choice_open(rest, affirms))
+        doubt = doubt or denied_below(after[:_REMARK], affirms)
         doubt = doubt or bool(marks and (_TICK if affirms == "no" else _CROSS).search(marks))
         for other in others:
             first = next(tokens(field, other), None)

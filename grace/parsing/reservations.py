@@ -38,11 +38,18 @@ _TICKS, _CROSSES, _SHRUGS = "✅✔✓👍💯", "✗✘✖❌❎🚫⛔👎🙅
 NEGATION = regex.compile(_any_of("negations"))
 _CONTRAST = regex.compile(_any_of("contrasts"))
 _HEDGE = regex.compile(_any_of("hedges"))
+_GAP = regex.compile(_any_of("gaps"))
 _BOUND = regex.compile(_any_of("bounds"))
 _SUPPOSED = regex.compile(_any_of("supposed"))
 _SUPPOSES = regex.compile(_any_of("supposing"))
 _OTHERS = regex.compile(_any_of("others"))
 _AFFIRMED = regex.compile(_any_of("affirmations"))
+_CONFIRMED = regex.compile(_any_of("confirmations"))
+_IGNORANT = regex.compile(_any_of("ignorance"))
+_NEEDS = regex.compile(r"\b(?:needs?|ha[sd]|have|'d have) to\b")
+_NUMBERED = regex.compile(r"\. *[0-9]+\W*")
+_KNOWN = regex.compile(_any_of("knowledge"))
+_CONDITION = regex.compile(_any_of("conditions"))
 _REFUTED = regex.compile(_any_of("refutations"))
 _HEADING = regex.compile(_any_of("headings"))
 _HEADS = set(_phrases("heads"))
@@ -66,7 +73,8 @@ _STARTS_CONTRARY = regex.compile(
     r"|i (?:cannot|can't|do not|don't|lied)|(?:note|n\.b\.|p\.?s)\b[^\n]*(?:n't|\bnot|\bnever))\b"
 )
 _STARTS_AS_I = regex.compile(
-    rf"{_PUNCTUATION}i +(?:can|cannot|can't|could|couldn't|do|don't|did|am|have|know|would not)\b"
+    rf"{_PUNCTUATION}(?:i|we|you|the (?:listener|hearer|reader|user|caller|other\w*)) +"
+    r"(?:can|cannot|can't|could|couldn't|does|doesn't|do|don't|did|am|are|have|know|would not)\b"
 )
 _DOES = regex.compile(
     r"\b\p{L}+ (?:does|do|did|is|are|was|were|has|have|can|will|would|should)"
@@ -83,10 +91,24 @@ _DENIED = regex.compile(
     r"| +sounds| +would| +might +be)"
     rf"(?: +\w+){{0,2}} +{_any_of('denials')}"
     r"|\b(?:that|this|it)(?:'s| +is| +was)? *(?:is|was|would be)?n't +what\b"
+    r"|\b(?:would|will|could|can|does|do)(?: +not|n't) *(?:$|[.!\n])"
     rf"|{_any_of('silence')}"
 )
 _SHARE = regex.compile(r"(?<!\b100) *(?<!100)%")
 _WINKS = regex.compile(r";-?\)|/s\b|\b(?:sarcas\w*|iron(?:y|ic\w*)|kidding|jok(?:e|ing)|lol)\b")
+#: "She does", after "yes"; a picture or a mark says nothing more.
+_SHE_DOES = regex.compile(r"\W*(?:s?he|they) (?:does|do|did)\W*")
+_SAYS = regex.compile(r"[\p{L}\p{N}]")
+_SENTENCE = regex.compile(r"[^.!\n]+")
+#: A part, or what is true of a part: "he opened two". All of them may be named as well.
+_SOME = regex.compile(r"\b(?:one|two|both|half|1|2)\b")
+_EXACTLY = regex.compile(rf"{_PUNCTUATION}exactly \w+[.!]*")
+_ALL = regex.compile(r"\b(?:all|every\w*|each|three|3)\b(?! (?:one|two|1|2)\b)")
+#: Directly after yes or no, of another than the one asked about.
+_OF_ANOTHER = regex.compile(
+    rf"{_PUNCTUATION}(?:(?:the|an?) (?!speaker|friend)\w+ (?:knows?|knew|does|did|do|can)(?:n't)?\b"
+    r"|(?:her|his|their|my|your|our|another)\b)"
+)
 _ONLY = regex.compile(r"\b(?:only|just|merely|nur|seulement|solo|sólo|soltanto|alleen)\b")
 
 Polarity = Literal["yes", "no"] | None
@@ -103,17 +125,35 @@ def leaves_choice_open(rest: str, affirms: Polarity) -> bool:
     """Whether what follows a choice in its line contradicts it or holds it back."""
     if "?" in rest or "☐" in rest or _has(rest, _SHRUGS) or _WINKS.search(rest):
         return True
-    if _STARTS_AS_I.match(rest) or _CONTRAST.search(rest):
+    if _STARTS_AS_I.match(rest) or _OF_ANOTHER.match(rest) or _CONTRAST.search(rest):
         return True
     if affirms == "yes":
-        hedged = _HEDGE.search(rest) or _SHARE.search(rest)
-        return bool(hedged or NEGATION.search(rest)) or _has(rest, _CROSSES)
+        hedged = _HEDGE.search(rest) or _GAP.search(rest) or _SHARE.search(rest)
+        some = _SOME.search(rest) and not _ALL.search(rest) and not _EXACTLY.fullmatch(rest)
+        plain = not _SAYS.search(rest) or _CONFIRMED.search(rest) or _SHE_DOES.fullmatch(rest)
+        return bool(hedged or some or not plain or NEGATION.search(rest)) or _has(rest, _CROSSES)
     if affirms == "no":
-        denied = NEGATION.search(rest) or _ONLY.search(rest)
+        denied = NEGATION.search(rest) or _ONLY.search(rest) or _NEEDS.search(rest)
         does = not denied and (_DOES.search(rest) or _AFFIRMED.search(rest))
         refused = _REFUTED.search(rest) or _STARTS_HEDGE.match(rest)
-        return bool(does or refused) or _has(rest, _TICKS)
+        numbered = _NUMBERED.fullmatch(rest)  # "No. 1"
+        return bool(does or refused or numbered) or _knows_all(rest) or _has(rest, _TICKS)
     return bool(_STARTS_BOUND.match(rest) or _BOUND.search(rest)) or _has(rest, _CROSSES)
+
+
+def denied_below(below: str, affirms: Polarity) -> bool:
+    """Whether the lines below a yes or no explain the contrary."""
+    if affirms == "yes":
+        return bool(_IGNORANT.search(below))
+    return affirms == "no" and _knows_all(below)
+
+
+def _knows_all(text: str) -> bool:
+    """Whether a sentence says that everything is known, and nothing else."""
+    return any(
+        _KNOWN.search(one[0]) and not NEGATION.search(one[0]) and not _CONDITION.search(one[0])
+        for one in _SENTENCE.finditer(text)
+    )
 
 
 def leaves_number_open(rest: str) -> bool:

@@ -40,12 +40,20 @@ _MARKS = tuple((regex.compile(a, _FLAGS), regex.compile(b, _FLAGS)) for a, b in 
 #: Marks of the protocol around an answer that say nothing.
 _WRAPPING = regex.compile(
     r"<\|(?:end|return|start|message|call|im_end|im_start|eot_id|endoftext|start_response"
-    r"|end_response|begin_of_solution|end_of_solution)\|>|</?s>(?=\s*\Z)",
+    r"|end_response|begin_of_solution|end_of_solution|eot|end_of_text|end_of_turn|eom_id)\|>"
+    r"|<(?:end_of_turn|eos|eot|turn\|)>|</?s>(?=\s*\Z)",
     regex.IGNORECASE,
+)
+#: A block whose end is one of other blocks too: ```thinking … ```, and a fold of a page.
+_BLOCK = regex.compile(
+    rf"^[ \t]*```[ \t]*{_NAMES}[ \t]*\n(?P<inner>.*?)(?P<end>^[ \t]*```[ \t]*$|\Z)"
+    r"|<details\b[^<>]{0,40}>\s{0,9}<summary>[^<]{0,60}\b(?:think|thought|reason)[^<]{0,60}</summary>"
+    r"(?P<inner>.*?)(?P<end></details>|\Z)",
+    _FLAGS | regex.DOTALL,
 )
 #: No mark of any pair without one of these, so that most texts are passed on at once.
 _HINT = regex.compile(
-    r"[<＜〈⟨◁\[【]|&lt;|\A\s*analysis|thinking\s*(?:\.\.\.|…)|my thought|here is my response",
+    r"[<＜〈⟨◁\[【]|&lt;|```|\A\s*analysis|thinking\s*(?:\.\.\.|…)|my thought|here is my response",
     regex.IGNORECASE,
 )
 
@@ -69,13 +77,17 @@ def split_thoughts(text: str) -> Split:
     if not _HINT.search(text):
         return Split(text)
     thoughts: list[str] = []
-    answer, finished = text, True
+    answer, finished = _BLOCK.sub(_as_tags, text), True
     for opening, closing in _MARKS:
         answer, found, ended = _cut(answer, opening, closing)
         thoughts += found
         finished = finished and ended
     answer = _WRAPPING.sub("\n", answer) if "<" in answer else answer
     return Split(answer, "\n".join(t for t in (t.strip() for t in thoughts) if t), finished)
+
+
+def _as_tags(block: regex.Match[str]) -> str:
+    return f"<think>{block['inner']}" + ("</think>" if block["end"] else "")
 
 
 def _cut(
