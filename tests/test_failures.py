@@ -89,7 +89,7 @@ def test_failures_are_missing_counted_and_asked_again(failing: Callable[..., Any
 
 
 def test_a_run_stops_when_all_is_failing(failing: Callable[..., Any]) -> None:
-    words = ("max_failures=5", "engine.max_batch_tokens=1", "pilot=12")
+    words = ("max_failures=5", "engine.max_batch_tokens=16", "pilot=12")
     code, engine = failing(lambda prompt: True, *words)
     assert code == 3
     assert len(engine.asked) == 5
@@ -109,7 +109,7 @@ def limited(size: int, module: str, *words: str, cwd: Path) -> subprocess.Comple
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(tiny: Tiny, tmp_path: Path) -> None:
-    words = ["pilot=30", "engine.max_batch_tokens=1", *model(tiny("llama-byte"))]
+    words = ["pilot=30", "engine.max_batch_tokens=16", *model(tiny("llama-byte"))]
     for size in (20_000, 60_000, 120_000):
         done = limited(size, "grace.run", *words, cwd=tmp_path)
         assert done.returncode == 1, done.stderr

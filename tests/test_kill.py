@@ -21,7 +21,7 @@ from tests.test_run import model, run
 
 Tiny = Callable[[str], Path]
 #: So small that each query is a batch of its own.
-SLOW = "engine.max_batch_tokens=1"
+SLOW = "engine.max_batch_tokens=16"
 #: Runs grace.run, and notes the key of every prompt the engine begins to compute.
 NOTING = """
 import os, runpy, sys, time
@@ -30,7 +30,7 @@ compute = LocalEngine._answer_batch
 log = os.open(os.environ["ASKED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def noting(self, batch):
     os.write(log, "".join(f"{prompt.key}\\n" for prompt in batch).encode())
-    time.sleep(float(os.environ.get("SLEEP", "0")))
+    time.sleep(float(os.environ["SLEEP"]))
     return compute(self, batch)
 LocalEngine._answer_batch = noting
 sys.argv[0] = "grace.run"
@@ -38,10 +38,11 @@ runpy.run_module("grace.run", run_name="__main__")
 """
 
 
-def noting(*words: str, cwd: Path) -> subprocess.Popen[str]:
+def noting(*words: str, cwd: Path, pause: float = 0.1) -> subprocess.Popen[str]:
+    """A run that is slow enough to be killed: a pause before each batch, in seconds."""
     return subprocess.Popen(
         [sys.executable, "-c", NOTING, *words], cwd=cwd, text=True, start_new_session=True,
-        env=os.environ | {"ASKED": str(cwd / "asked")},
+        env=os.environ | {"ASKED": str(cwd / "asked"), "SLEEP": str(pause)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
@@ -72,7 +73,7 @@ def test_many_kills_change_nothing(kills: int, tiny: Tiny, tmp_path: Path) -> No
             os.killpg(process.pid, signal.SIGKILL)
         output = process.communicate()[0]
         assert process.returncode == -signal.SIGKILL, f"kill {i} came too late\n{output}"
-    last = noting(*words, cwd=killed)
+    last = noting(*words, cwd=killed, pause=0)
     output = last.communicate(timeout=120)[0]
     assert last.returncode == 0, output
     for name in ("trials.csv", "responses.csv"):
@@ -142,10 +143,9 @@ def test_a_second_run_is_refused_with_the_owner(tiny: Tiny, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("signals", "seconds"), [("IT", 4), ("II", 4), ("T", 10)])
 def test_interrupted_while_an_answer_takes_minutes(
-    signals: str, seconds: float, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signals: str, seconds: float, tiny: Tiny, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SLEEP", "120")
-    process = noting(SLOW, "pilot=6", *model(tiny("llama-byte")), cwd=tmp_path)
+    process = noting(SLOW, "pilot=6", *model(tiny("llama-byte")), cwd=tmp_path, pause=120)
     while not asked(tmp_path):
         time.sleep(0.05)
     start = time.monotonic()
@@ -159,7 +159,6 @@ def test_interrupted_while_an_answer_takes_minutes(
     assert "Run the same command again" in output
     manifest = json.loads((tmp_path / "outputs/1/2/tiny/manifest.json").read_text())
     assert manifest["status"] == ("interrupted" if signals == "T" else "running")
-    monkeypatch.setenv("SLEEP", "0")
     run(SLOW, "pilot=6", *model(tiny("llama-byte")), cwd=tmp_path)
 
 

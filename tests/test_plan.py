@@ -125,7 +125,7 @@ def test_a_plan_larger_than_memory_leaves_the_same_tables(
     exp: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = (exp, "pilot=7", "engine.max_batch_tokens=1", "exp.max_tokens=9", "exp.replicates=2")
+    words = (exp, "pilot=4", "engine.max_batch_tokens=1", "exp.max_tokens=9", "exp.replicates=2")
     words = (*(w for w in words if exp == "exp=1" or "exp." not in w), *model(tiny("llama-byte")))
     whole = run_here(*words, output="whole")
     monkeypatch.setattr(grace.runner, "Shelf", partial(Shelf, 5, 4))

@@ -199,7 +199,7 @@ def test_a_report_that_fails_costs_nothing(
 def test_an_interrupted_run_says_how_to_write_it(
     tiny: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    words = command("study=1", "exp=2", "pilot=72", "engine.max_batch_tokens=1",
+    words = command("study=1", "exp=2", "pilot=72", "engine.max_batch_tokens=4",
                     "report=true", *model(tiny("llama-byte")))  # fmt: skip
     process = subprocess.Popen(
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

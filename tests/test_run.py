@@ -249,7 +249,7 @@ def test_bad_settings_are_one_sentence_and_exit_1(
 
 
 def test_ctrl_c_leaves_what_there_is_and_exits_130(tiny: Tiny, tmp_path: Path) -> None:
-    words = command("engine.max_batch_tokens=1", *model(tiny("mistral-piece")))
+    words = command("engine.max_batch_tokens=4", *model(tiny("mistral-piece")))
     for number in (signal.SIGINT, signal.SIGTERM):
         folder = f"output=after{number.value}"
         process = subprocess.Popen(
