@@ -14,14 +14,16 @@ def rebuild(words: Sequence[str]) -> int:
     """Write tables and codebook of what the store holds; returns the exit code."""
     folder, _ = one_run(words, TABLES)
     from grace.lock import RunLock
-    from grace.record import count, write_tables
+    from grace.record import count, run_log, write_tables
     from grace.reopen import recall_plan, reopen
     from grace.store import Store
     from grace.tables.write import write_json
 
     run = reopen(folder)
     plan = recall_plan(run)
-    with RunLock(run.folder), Store.open(run.store, read_only=True) as store:
+    with (
+        RunLock(run.folder), run_log(run.folder), Store.open(run.store, read_only=True) as store,
+    ):  # fmt: skip
         rows = write_tables(run.folder, run.job, plan.sheet, plan.info, store)
         counts = count(plan.sheet, store, plan.info) | {"rows": rows}
     status = run.manifest["status"]

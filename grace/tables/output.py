@@ -10,7 +10,7 @@ from pathlib import Path
 from grace.errors import GraceError
 from grace.tables.block import Block
 from grace.tables.columns import Column
-from grace.tables.write import Rows, TableWriter, writing
+from grace.tables.write import Rows, TableWriter, unwritten, writing
 from grace.visible import one_line
 
 log = logging.getLogger("grace")
@@ -36,6 +36,10 @@ class Problems:
         """Note what goes wrong in the block, which writes the file of this name."""
         try:
             yield
+        except (GraceError, OSError) as error:  # of the disk, and not of the answers
+            told = error if isinstance(error, GraceError) else unwritten(self._folder / name, error)
+            log.error("%s", told)  # noqa: TRY400  (no programmer's error)
+            self.found[name] = told
         except Exception as error:  # whatever it is, the answers are in the store
             log.exception("%s could not be written", name)
             self.found[name] = error
@@ -81,7 +85,8 @@ class Output:
         if self._writer is not None:
             with problems.of(self._stem.name):
                 self._stack.close()
-        if self._stem.name in problems.found:  # of other answers than those in the store now
+        error = problems.found.get(self._stem.name)
+        if error and not isinstance(error, GraceError):  # those there are of other answers
             for ending in (".csv", ".parquet"):
                 self._stem.with_suffix(ending).unlink(missing_ok=True)
 

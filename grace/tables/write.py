@@ -26,6 +26,14 @@ _PLAIN = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s?%?", re.ASCI
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
 
 
+def unwritten(path: Path, error: OSError) -> GraceError:
+    """What the user is told of a full disk, a quota, a folder that is read-only or gone."""
+    return GraceError(
+        f"{path}: cannot be written ({error.strerror or error}); mend that and run the same "
+        "command again: the answers are in the store"
+    )
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well."""
@@ -33,12 +41,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
-    except OSError as error:  # a full disk, a quota, a folder that is read-only or gone
-        why = error.strerror or str(error)
-        raise GraceError(
-            f"{path}: cannot be written ({why}); mend that and run the same command again: "
-            "the answers are in the store"
-        ) from error
+    except OSError as error:
+        raise unwritten(path, error) from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
