@@ -20,7 +20,8 @@ from grace.parsing import parse
 from grace.parsing.statuses import count_answers, shown_reasons
 from grace.parsing.thoughts import split_thoughts
 from grace.summary import _show_parsed
-from tests.awkward_answers import ALL, BETS, FULL, KNOWS, NUMBERS, OTHERS, SENTENCES, WHOLE
+from tests.awkward_answers import ALL, BETS, FULL, KNOWS, NUMBERS, WHOLE
+from tests.awkward_sentences import OTHERS, SENTENCES
 from tests.parsing_specs import bets, knowledge_answer, knowledge_spec, polite_spec, spec
 
 
