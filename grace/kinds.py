@@ -65,7 +65,8 @@ def found(value: Any) -> str:
 
 def _expect(name: str, value: Any, kind: Any) -> None:
     if not _fits(value, kind):
-        raise ConfigError(f"{name}: {found(value)}, expected {_said(kind)}")
+        told = f"{name}={shown(value)}:" if _is_short(value) else f"{name}: {found(value)},"
+        raise ConfigError(f"{told} expected {_said(kind)}")
 
 
 def _kinds(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:

@@ -104,9 +104,7 @@ def test_wrong_settings() -> None:
     assert "forms" in refused(lambda: grace.score("smollm2-135m", ASKED, OPTIONS, forms="no"))
     assert "study/9" in refused(lambda: grace.run_study(study=9))
     assert "pilot: found (list)" in refused(lambda: grace.run_study(pilot=[1]))
-    assert "seed: found 1.5 (float), expected a whole number" in refused(
-        lambda: grace.compare_runs("x", seed=1.5)
-    )
+    assert "seed=1.5: expected a whole number" in refused(lambda: grace.compare_runs("x", seed=1.5))
     assert "results: found (DataFrame)" in refused(
         lambda: grace.compare_runs(results=pd.DataFrame())
     )
