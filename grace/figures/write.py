@@ -50,8 +50,8 @@ def write_figures(
             figure = plot.draw(view, style=style)
         except GraceError:
             raise
-        except Exception as error:  # the others can be drawn
-            log.warning("no figure %s", plot.name, exc_info=True)
+        except Exception as error:
+            log.info("no figure %s", plot.name, exc_info=True)
             why = one_line(f"{type(error).__name__}: {error}", 200)
             failed.append(f"{plot.name}: could not be drawn ({why})")
             continue

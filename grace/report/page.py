@@ -55,6 +55,7 @@ class Drawing:
     title: str
     caption: str
     svg: Markup
+    error: Exception | None = None  # it could not be drawn
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ def chapter(place: int, name: str, short: str, source: Source, style: str | None
     view = source.view
     compared = None if isinstance(view.compared, str) else view.compared
     drawn = [(plot.part, draw(plot, view, f"f{place}-{plot.name}", style)) for plot in plots(view)]
+    errors = [drawing.error for _, drawing in drawn if drawing.error]
+    if errors and len(errors) == len(drawn):  # nothing can be drawn here at all
+        raise errors[0]
     return Chapter(
         id=f"run{place}",
         view=view,
@@ -164,12 +168,11 @@ def draw(plot: Plot, view: View, id_: str, style: str | None) -> Drawing:
         lacking = fit_fonts(figure)
     except ConfigError:  # a style that is none
         raise
-    except Exception as error:  # the page has much else
-        log.warning("no figure %s", plot.name, exc_info=True)
+    except Exception as error:
+        log.info("no figure %s", plot.name, exc_info=True)
         why = f"This figure could not be drawn ({type(error).__name__}: {error})."
-        return Drawing(
-            plot.title, plot.caption, Markup('<p class="grave">{}</p>').format(safe(why))
-        )
+        said = Markup('<p class="grave">{}</p>').format(safe(why))
+        return Drawing(plot.title, plot.caption, said, error)
     caption = plot.caption
     if lacking:
         caption += (

@@ -87,7 +87,8 @@ def _fits(model: MixedModel, n_models: int, why_not: Sequence[str]) -> str:
     lines = [f"# {one_line(f'{model.name}: {model.outcome}', 200)} ({model.family})"]
     lines.append(_say(f"\n== {name} ==\n"))
     if why_not:
-        return "\n".join([*lines, _say(f"left out: {why_not[0]}\n")]) + "\n"
+        lines.append(_say(f"left out: {why_not[0]}\n"))
+    begin = len(lines)
     lines.append("d <- all_rows")
     for name, values in model.where.items():
         shown = ", ".join(f'"{value}"' for value in values)
@@ -97,6 +98,8 @@ def _fits(model: MixedModel, n_models: int, why_not: Sequence[str]) -> str:
             lines.append(f'if (with_brms) fit("brms", {call})')
         elif package != "bambi":
             lines.append(f'fit("{package}", {call})')
+    if why_not:
+        lines[begin:] = [f"# {line}" for line in lines[begin:]]
     return "\n".join(lines) + "\n"
 
 

@@ -40,8 +40,9 @@ class Problems:
             told = error if isinstance(error, GraceError) else unwritten(self._folder / name, error)
             log.error("%s", told)  # noqa: TRY400  (no programmer's error)
             self.found[name] = told
-        except Exception as error:  # whatever it is, the answers are in the store
-            log.exception("%s could not be written", name)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the answers are in the store)
+            # For run.log: a command that keeps none has nothing to show but the sentence.
+            log.info("%s could not be written", name, exc_info=error)
             self.found[name] = error
 
     @property
