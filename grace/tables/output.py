@@ -38,9 +38,9 @@ class Problems:
             yield
         except (GraceError, OSError) as error:  # of the disk, and not of the answers
             told = error if isinstance(error, GraceError) else unwritten(self._folder / name, error)
-            log.error("%s", told)  # noqa: TRY400  (no programmer's error)
+            log.info("%s", told)
             self.found[name] = told
-        except Exception as error:  # noqa: BLE001  (whatever it is, the answers are in the store)
+        except Exception as error:
             # For run.log: a command that keeps none has nothing to show but the sentence.
             log.info("%s could not be written", name, exc_info=error)
             self.found[name] = error
