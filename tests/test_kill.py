@@ -87,7 +87,7 @@ def test_many_kills_change_nothing(kills: int, tiny: Tiny, tmp_path: Path) -> No
     assert not any(".partial" in path.name for path in (killed / "outputs/1/2/tiny").iterdir())
 
 
-def test_a_finished_run_loads_no_engine_and_is_quick(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_finished_run_loads_no_engine(tiny: Tiny, tmp_path: Path) -> None:
     words = model(tiny("llama-byte"))
     run(*words, cwd=tmp_path)
     folder = tmp_path / "outputs/1/2/tiny"
@@ -97,12 +97,10 @@ def test_a_finished_run_loads_no_engine_and_is_quick(tiny: Tiny, tmp_path: Path)
         "atexit.register(lambda: print('LOADED', {'torch', 'transformers'} & {*sys.modules}))\n"
         "main(r.job)"
     )
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", look, *words], cwd=tmp_path, capture_output=True, text=True,
         check=True,
     )  # fmt: skip
-    assert time.monotonic() - start < 6  # 1.3 s on an idle machine
     assert "LOADED set()" in done.stdout
     assert "240 answered before" in done.stdout
     assert {p.name: p.read_bytes() for p in folder.glob("*.csv")} == before

@@ -91,7 +91,7 @@ def copied(source: Path, to: Path, **config: Any) -> Path:
         ({"architectures": ["LlamaForSequenceClassification"]}, "does not say the next token"),
         ({"architectures": ["BertForMaskedLM"]}, "does not say the next token"),
         ({"hidden_size": 64}, "could not be loaded|do not hold"),
-        ({"vocab_size": 20}, "could not be loaded|do not hold"),
+        ({"vocab_size": 20}, "do not belong together"),
         ({"model_type": "no-such"}, "could not be loaded"),
         ({"model_type": "t5"}, "could not be loaded|encoder"),
         ({"num_attention_heads": 5}, "could not be loaded|do not hold"),
