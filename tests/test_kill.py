@@ -139,7 +139,7 @@ def test_a_second_run_is_refused_with_the_owner(tiny: Tiny, tmp_path: Path) -> N
     assert "seed: 0 → 1" in again  # the killed run has said what it was
 
 
-@pytest.mark.parametrize(("signals", "seconds"), [("IT", 4), ("II", 4), ("T", 10)])
+@pytest.mark.parametrize(("signals", "seconds"), [("IT", 20), ("II", 20), ("T", 25)])
 def test_interrupted_while_an_answer_takes_minutes(
     signals: str, seconds: float, tiny: Tiny, tmp_path: Path
 ) -> None:
