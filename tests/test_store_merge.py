@@ -124,3 +124,11 @@ def test_how_far_answers_are_apart() -> None:
         (known_by_mass(nan, -3.0), known_by_mass(nan, -2.0)),
     ):
         assert largest_difference(ours, theirs) == 0.5
+
+
+def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path: Path) -> None:
+    long = tmp_path / ("a" * 300)
+    for out, source in ((tmp_path / "out.sqlite", long), (long, long)):
+        with pytest.raises(StoreError, match="a: "):
+            merge(out, [source])
+    assert not list(tmp_path.iterdir())
