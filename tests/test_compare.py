@@ -316,7 +316,7 @@ def test_python_gives_what_the_command_writes(copy, tmp_path: Path) -> None:
 BAD: list[tuple[list[str], str]] = [
     ([], "nothing to compare: expected a run's folder, or results=FILE.csv"),
     (["nowhere"], "nowhere: no manifest.json; expected the folder of a run"),
-    (["{run}", "stduy=2"], "stduy=2: no such setting; expected one of study, results"),
+    (["{run}", "stduy=2"], "stduy=2: no such setting; did you mean study?"),
     (["{run}", "seed=1", "seed=2"], "seed=2: seed is given twice"),
     (["{run}", "seed=-1"], "seed=-1: expected a whole number from 0"),
     (["{run}", "bootstrap=10"], "bootstrap=10: expected a whole number from 100 to 1000000"),
@@ -329,7 +329,7 @@ BAD: list[tuple[list[str], str]] = [
     (["{run}", "human="], "human=: expected a value"),
     (["{run}", "output={run}/manifest.json"], "is a file, expected a folder"),
     (["results=table.csv"], "results=table.csv: no such file"),
-    (["--fast"], "unrecognized arguments: --fast"),
+    (["--fast"], "unrecognized argument --fast "),
 ]
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from grace.parsing import parse
 from grace.parsing.statuses import count_answers, shown_reasons
-from grace.parsing.thoughts import split_thoughts
+from grace.parsing.thoughts import Split, split_thoughts
 from grace.summary import _show_parsed
 from tests.awkward_answers import ALL, BETS, FULL, KNOWS, NUMBERS, WHOLE
 from tests.awkward_sentences import OTHERS, SENTENCES
@@ -109,9 +109,7 @@ THOUGHTS = [
 talk = st.text(
     st.characters(exclude_characters="<>[]◁▷|&＜＞〈〉⟨⟩【】", codec="utf-8"), max_size=80
 )
-answers = st.sampled_from(
-    [(s, t) for s, t, _ in CASES if split_thoughts(t).thoughts == "" and split_thoughts(t).finished]
-)
+answers = st.sampled_from([(s, t) for s, t, _ in CASES if split_thoughts(t) == Split(t)])
 
 
 @settings(deadline=None)

@@ -247,10 +247,15 @@ run(folder / "answers.sqlite", ballast.unlink)
 # Permissions
 
 
+def seen_by_all(folder: Path) -> bool:
+    return all(part.stat().st_mode & 0o001 for part in (folder, *folder.resolve().parents))
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that other users can see; what pytest gives is private."""
-    with tempfile.TemporaryDirectory() as folder:
+    """A folder that other users can see; what pytest gives is private, and TMPDIR may be."""
+    place = next(p for p in (Path(tempfile.gettempdir()), Path("/tmp")) if seen_by_all(p))
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
