@@ -19,9 +19,9 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from grace.config.settings import ModelSettings, VllmSettings
 from grace.engines.vllm import VllmEngine
-from grace.settings import ModelSettings, VllmSettings
-from grace.trie import prompt_nodes
+from grace.scoring.trie import prompt_nodes
 from grace.types import Form, Message, Option, OptionScores, Prompt, Query
 
 VALUE = -2.3  # any log-probability: each node has fewer children than would exceed a sum of 1

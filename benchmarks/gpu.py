@@ -89,10 +89,10 @@ def measure(
     shape: str, device: torch.device, dtype: torch.dtype, prompts: int, rounds: int
 ) -> Line:
     """One shape: the tree, the plain pass and the card, in turn."""
+    from grace.config.settings import LocalSettings
     from grace.engines.local.cut import cut_batches
     from grace.engines.local.forward import Reader
     from grace.engines.local.room import find_room
-    from grace.settings import LocalSettings
 
     model = make_model(shape, device, dtype)
     vocabulary = int(model.config.vocab_size)

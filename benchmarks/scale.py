@@ -29,10 +29,10 @@ from unittest.mock import patch
 
 from rich.console import Console
 
-from grace.command import compose, relax_collector
-from grace.resources import shipped
-from grace.runner import run
-from grace.settings import read_settings
+from grace.config.command_line import compose, relax_collector
+from grace.config.resources import shipped
+from grace.config.settings import read_settings
+from grace.runs.runner import run
 from grace.types import (
     Answered,
     EngineInfo,
@@ -125,7 +125,7 @@ def measure(trials: int, share: int) -> dict[str, float]:
 
         start = time.perf_counter()
         settings = read_settings(compose(words))
-        with patch("grace.runner.make_engine", trivial):
+        with patch("grace.runs.runner.make_engine", trivial):
             outcome = asyncio.run(run(settings, Console(quiet=True)))
         seconds = time.perf_counter() - start
         manifest = json.loads((outcome.folder / "manifest.json").read_text(encoding="utf-8"))

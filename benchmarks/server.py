@@ -19,10 +19,10 @@ from benchmarks.compare import Row, measure, table
 from benchmarks.speed import SAMPLE, find_stimuli, show
 from benchmarks.ways import Setup, prompts_of
 from benchmarks.work import ROWS, study_work
-from grace.command import compose
+from grace.config.command_line import compose
+from grace.config.settings import Settings, VllmSettings, read_settings
 from grace.engines.vllm import VllmEngine
 from grace.serving.managed import engine_settings
-from grace.settings import Settings, VllmSettings, read_settings
 
 WAYS = ("vllm-tree", "vllm-prompt-logprobs")
 

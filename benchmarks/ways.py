@@ -63,9 +63,9 @@ class PackedTree:
     def __init__(self, setup: Setup) -> None:
         import asyncio
 
-        from grace.command import compose
+        from grace.config.command_line import compose
+        from grace.config.settings import read_settings
         from grace.engines.make import make_engine
-        from grace.settings import read_settings
 
         self.setup = setup
         words = [f"model.path='{setup.model}'", f"engine.dtype={setup.dtype}"]
@@ -233,9 +233,9 @@ class Server:
     def __init__(self, setup: Setup) -> None:
         import asyncio
 
-        from grace.command import compose
+        from grace.config.command_line import compose
+        from grace.config.settings import VllmSettings, read_settings
         from grace.engines.vllm import VllmEngine
-        from grace.settings import VllmSettings, read_settings
 
         self.setup = setup
         self.prompts = prompts_of(setup.work)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grace.trie import common_prefix
+from grace.scoring.trie import common_prefix
 
 Ids = tuple[int, ...]
 
@@ -75,11 +75,11 @@ class Work:
 
 def study_work(stimuli: Path | None, *, rows: int | None, questions: Sequence[str]) -> Work:
     """Study 1, experiment 2, of so many rows, as the bundled model reads it."""
-    from grace.command import compose
+    from grace.asking.job import load_job
+    from grace.config.command_line import compose
+    from grace.config.settings import read_settings
     from grace.engines.make import make_engine
-    from grace.job import load_job
     from grace.questions import ask
-    from grace.settings import read_settings
     from grace.types import Prompt
 
     words = [f"data='{stimuli}'"] if stimuli else []

@@ -17,25 +17,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from grace.missing import look_for_core
+from grace.config.missing_library import look_for_core
 from grace.version import __version__
 
 if TYPE_CHECKING:
     from grace import figures, rsa
+    from grace.api import run_study, score
     from grace.compare import compare_runs
     from grace.errors import GraceError
-    from grace.results import Run, load
-    from grace.scoring import run_study, score
+    from grace.runs.results import Run, load
 
 look_for_core()
 
 _WHERE = {
     "GraceError": "grace.errors",
-    "Run": "grace.results",
+    "Run": "grace.runs.results",
     "compare_runs": "grace.compare",
-    "load": "grace.results",
-    "run_study": "grace.scoring",
-    "score": "grace.scoring",
+    "load": "grace.runs.results",
+    "run_study": "grace.api",
+    "score": "grace.api",
 }
 
 #: Parts of Grace that are used by their own name: grace.rsa.listener("one", 2).

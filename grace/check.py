@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from grace.command import BAD_INPUT, OK, main
-from grace.manual.commands import CHECK
+from grace.config.command_line import BAD_INPUT, OK, main
+from grace.config.manual.commands import CHECK
 
 #: Marks that can be told apart without colour.
 MARKS = {"green": "✓", "amber": "!", "red": "✗"}
@@ -19,18 +19,18 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
-    from grace.settings import read_settings
+    from grace.config.settings import read_settings
 
     return asyncio.run(_check(read_settings(config), Console(emoji=False)))
 
 
 async def _check(settings: Any, console: Any) -> int:
-    from grace.clock import Clock
-    from grace.plan import show_prompts
-    from grace.preflight import preflight, sample
-    from grace.runner import started
-    from grace.sheet import make_sheet
-    from grace.shelf import Shelf
+    from grace.asking.plan import show_prompts
+    from grace.asking.preflight import preflight, sample
+    from grace.asking.prompt_spool import Shelf
+    from grace.asking.query_table import make_sheet
+    from grace.asking.timing import Clock
+    from grace.runs.runner import started
 
     few = sample(settings, ROWS)
     with Shelf() as shelf:

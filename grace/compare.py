@@ -10,16 +10,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grace.command import OK, plain_main
+from grace.config.argument_kinds import found, strict
+from grace.config.command_line import OK, plain_main
+from grace.config.manual.commands import COMPARE
+from grace.config.resources import expand
+from grace.config.run_folders import read_words
 from grace.errors import ConfigError
-from grace.kinds import found, strict
-from grace.manual.commands import COMPARE
-from grace.resources import expand
-from grace.words import read_words
 
 if TYPE_CHECKING:
     from grace.comparison.comparing import Comparison
-    from grace.results import Run
+    from grace.runs.results import Run
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def compare_runs(
     writing where there is no `output`.
     """
     from grace.comparison.write import together
-    from grace.results import run_folder
+    from grace.runs.results import run_folder
 
     given = {"study": study, "results": results, "output": output, "human": human}
     for name, value in given.items():
@@ -104,7 +104,7 @@ def compare_all(asked: Asked) -> list[Comparison]:
     from grace.comparison.comparing import compare
     from grace.comparison.humans import people
     from grace.comparison.measure import Options
-    from grace.comparison.outsiders import read_results
+    from grace.comparison.other_results import read_results
     from grace.comparison.runs import read_run
 
     found = [read_run(folder) for folder in asked.runs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grace.visible import visible
+from grace.config.printable import visible
 
 #: What is told of the longest sentence: its beginning and its end.
 _BEGINNING, _END = 1200, 600

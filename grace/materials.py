@@ -3,7 +3,7 @@
     python -m grace.materials            data/materials/study?.yaml -> data/study?.csv
     python -m grace.materials check=true do the CSV files agree with the materials?
 
-What a material file may say is in grace.stories, who sees what in grace.counterbalance.
+What a material file may say is in grace.stimuli.stories, who sees what in grace.stimuli.counterbalance.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from grace.command import OK, plain_main
+from grace.config.command_line import OK, plain_main
+from grace.config.manual.commands import MATERIALS
+from grace.config.resources import shipped
+from grace.config.run_folders import read_words, switch, whole
 from grace.errors import ConfigError
-from grace.manual.commands import MATERIALS
-from grace.resources import shipped
-from grace.stories import STUDIES, Materials
-from grace.words import read_words, switch, whole
+from grace.stimuli.stories import STUDIES, Materials
 
 
 def read(path: Path, kind: type[Materials]) -> Materials:

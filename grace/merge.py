@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grace.command import OK, plain_main
-from grace.manual.commands import MERGE
-from grace.words import read_words
+from grace.config.command_line import OK, plain_main
+from grace.config.manual.commands import MERGE
+from grace.config.run_folders import read_words
 
 
 def merge_stores(words: Sequence[str]) -> int:

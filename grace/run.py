@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from grace.clock import Clock
-from grace.command import main
+from grace.asking.timing import Clock
+from grace.config.command_line import main
+from grace.config.manual.commands import RUN
 from grace.errors import GraceError
-from grace.manual.commands import RUN
 
 
 def job(config: dict[str, Any]) -> int:
@@ -19,9 +19,9 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
-    from grace.interrupt import Interrupt
-    from grace.runner import run
-    from grace.settings import read_settings
+    from grace.asking.interrupt import Interrupt
+    from grace.config.settings import read_settings
+    from grace.runs.runner import run
 
     clock = Clock.of_process()
     interrupt = Interrupt(may_exit=True)
@@ -30,9 +30,9 @@ def job(config: dict[str, Any]) -> int:
 
 def report_over_all(configs: Sequence[dict[str, Any]]) -> str | None:
     """One report over the runs of a sweep, where two or more have one of their own."""
+    from grace.config.settings import read_settings
     from grace.report import NAME
     from grace.report.write import report_folders
-    from grace.settings import read_settings
 
     finished = [read_settings(config) for config in configs]
     folders = dict.fromkeys(

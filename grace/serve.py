@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grace.command import BAD_INPUT, OK, main
-from grace.manual.commands import SERVE
+from grace.config.command_line import BAD_INPUT, OK, main
+from grace.config.manual.commands import SERVE
 
 
 def job(config: dict[str, Any]) -> int:
@@ -15,8 +15,8 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
+    from grace.config.settings import read_settings
     from grace.serving.launch import prepare
-    from grace.settings import read_settings
 
     settings = read_settings(config)
     launch = prepare(settings, strict=not settings.dry_run)

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grace.command import BAD_INPUT, OK, plain_main
-from grace.manual.commands import VERIFY
-from grace.words import one_run, whole
+from grace.config.command_line import BAD_INPUT, OK, plain_main
+from grace.config.manual.commands import VERIFY
+from grace.config.run_folders import one_run, whole
 
 if TYPE_CHECKING:
-    from grace.recall import Recalled
-    from grace.reopen import Reopened
+    from grace.runs.finished_run import Reopened
+    from grace.runs.resume import Recalled
     from grace.store import Store
     from grace.types import Engine, Generation, OptionScores
 
@@ -45,8 +45,8 @@ def verify(words: Sequence[str]) -> int:
     """Look at everything, say what was found; 0 if the run is reproducible, else 1."""
     folder, settings = one_run(words, VERIFY)
     seed = whole(settings, "seed", 0, 2**63 - 1) or 0
-    from grace.reopen import changed_inputs, reopen
-    from grace.scoring import run_sync
+    from grace.api import run_sync
+    from grace.runs.finished_run import changed_inputs, reopen
 
     run = reopen(folder)
     changed = changed_inputs(run)
@@ -64,7 +64,7 @@ def verify(words: Sequence[str]) -> int:
 
 async def _check(run: Reopened, seed: int) -> list[Finding]:
     from grace.engines.make import make_engine
-    from grace.reopen import recall_plan
+    from grace.runs.finished_run import recall_plan
     from grace.store import Store
 
     plan = recall_plan(run)
@@ -91,7 +91,7 @@ def _tables(run: Reopened, plan: Recalled, store: Store) -> Finding:
     """Every table derived from the store once more, and compared cell by cell."""
     import pyarrow.parquet as pq
 
-    from grace.record import write_tables
+    from grace.runs.outputs import write_tables
 
     wrong = []
     with tempfile.TemporaryDirectory() as name:
@@ -124,7 +124,7 @@ def _first_difference(ours: Path, derived: Path) -> str:
 
 
 def _complete(run: Reopened, plan: Recalled, store: Store) -> Finding:
-    from grace.record import count
+    from grace.runs.outputs import count
 
     counts = count(plan.sheet, store, plan.info)
     left = counts["failed"] + counts["not_asked"]
@@ -153,7 +153,7 @@ async def _asked_again(plan: Recalled, store: Store, engine: Engine, seed: int) 
     """A sample asked again; how far the answers are from those in the store."""
     import numpy as np
 
-    from grace.sheet import as_texts
+    from grace.asking.query_table import as_texts
     from grace.store import default_tolerance
     from grace.types import Prompt
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from grace.figures import View
-    from grace.results import Run
+    from grace.runs.results import Run
 
 #: Hundreds of runs are made here, and few are about their report.
 os.environ["GRACE_REPORT"] = "false"

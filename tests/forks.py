@@ -34,7 +34,7 @@ LOADED = """
     torch transformers.models.auto.modeling_auto transformers.models.auto.tokenization_auto
     transformers.models.llama.modeling_llama transformers.models.llama.tokenization_llama
     grace.engines.local.engine grace.engines.vllm.engine grace.figures grace.report.write
-    grace.runner
+    grace.runs.runner
 """
 
 

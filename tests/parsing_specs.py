@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from grace.parsing import ParserSpec
-from grace.resources import shipped
+from grace.config.resources import shipped
+from grace.questions.parsing import ParserSpec
 
 
 def of_study(name):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import grace
-from grace.resources import shipped
+from grace.config.resources import shipped
 
 #: Ends a script, begins one, runs one, turns the line around, and holds no text at all.
 HOSTILE = (

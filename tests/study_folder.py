@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grace.command import compose
-from grace.job import Job, load_job
+from grace.asking.job import Job, load_job
+from grace.config.command_line import compose
+from grace.config.settings import read_settings
 from grace.questions import ask
-from grace.settings import read_settings
 from grace.types import Query
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example-study"

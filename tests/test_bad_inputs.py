@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from grace.command import compose, refuse_words, search_path
+from grace.asking.job import load_job
+from grace.config.command_line import compose, refuse_words, search_path
+from grace.config.settings import read_settings
 from grace.errors import GraceError
-from grace.job import load_job
-from grace.prompts import Templates
 from grace.questions import ask
-from grace.runner import run
-from grace.settings import read_settings
+from grace.questions.templates import Templates
+from grace.runs.runner import run
 from tests.test_new_study import BREAKS, EXAMPLE
 from tests.test_run import BAD_SETTINGS
 from tests.test_run import run as command

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from grace.config.printable import distinct
+from grace.config.settings import read_settings
+from grace.config.study import QuestionSpec
 from grace.figures.heatmaps import mean_distributions
 from grace.figures.view import view
 from grace.report.write import report_folders
-from grace.results import Run
-from grace.settings import read_settings
-from grace.study import QuestionSpec
-from grace.summary import show_summary
+from grace.runs.results import Run
+from grace.runs.summary import show_summary
 from grace.tables.cells import MISSING, CellTable, cell_tables, in_order, level_text
-from grace.terminal import Row, print_table
-from grace.visible import distinct
+from grace.tables.terminal import Row, print_table
 from tests.own_study import MARKS
 
 SCALES = ("natural", "true", "polite")

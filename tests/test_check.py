@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grace import preflight
+from grace.asking import preflight
 from grace.types import Message, Option, OptionScore, OptionScores, Prompt, Query
 from tests.test_run import run
 

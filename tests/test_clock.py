@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.clock import STAGES, Clock, timed
+from grace.asking.timing import STAGES, Clock, timed
 from tests.test_run import model, run
 
 #: A stage, the ticks it takes by itself, and the stages within it.
@@ -37,7 +37,7 @@ class Ticks:
 @pytest.fixture(scope="module")
 def ticks() -> Iterator[Ticks]:
     found = Ticks()
-    with patch("grace.clock.perf_counter", found):
+    with patch("grace.asking.timing.perf_counter", found):
         yield found
 
 

@@ -16,12 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from grace.command import compose
-from grace.errors import GraceError
-from grace.manual.commands import COMMANDS
-from grace.manual.settings import ALL, SECTIONS, VLLM
-from grace.overrides import quoted, split, sweep
-from grace.settings import (
+from grace.config.command_line import compose
+from grace.config.manual.commands import COMMANDS
+from grace.config.manual.settings import ALL, SECTIONS, VLLM
+from grace.config.overrides import quoted, split, sweep
+from grace.config.settings import (
     ExpSettings,
     LocalSettings,
     ModelSettings,
@@ -30,6 +29,7 @@ from grace.settings import (
     VllmSettings,
     read_settings,
 )
+from grace.errors import GraceError
 from tests.test_run import model, run
 from tests.test_stimuli import STUDY1, to_csv
 

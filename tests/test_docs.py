@@ -52,7 +52,7 @@ def test_an_installed_wheel_works_from_any_folder(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     where = subprocess.run(
-        [sys.executable, "-c", "import grace.resources as r; print(r.shipped('prompts'))"],
+        [sys.executable, "-c", "import grace.config.resources as r; print(r.shipped('prompts'))"],
         cwd=elsewhere, check=True, env=os.environ | {"PYTHONPATH": str(target)},
         capture_output=True, text=True,
     )  # fmt: skip

@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 import grace
-import grace.runner
-from grace.command import compose
+import grace.runs.runner
+from grace.config.command_line import compose
+from grace.config.settings import read_settings
 from grace.engines.make import make_engine
-from grace.settings import read_settings
 from grace.types import Answered, Failure, Prompt
 from tests.test_run import model, run
 
@@ -59,9 +59,9 @@ def failing(
             engines.append(Failing(await make_engine(*settings), fails))
             return engines[-1]
 
-        monkeypatch.setattr(grace.runner, "make_engine", make)
+        monkeypatch.setattr(grace.runs.runner, "make_engine", make)
         settings = read_settings(compose([*model(tiny("llama-byte")), *words]))
-        return asyncio.run(grace.runner.run(settings, Console(quiet=True))).code, engines[-1]
+        return asyncio.run(grace.runs.runner.run(settings, Console(quiet=True))).code, engines[-1]
 
     return go
 

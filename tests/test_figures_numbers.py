@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from grace import figures
 from grace.compare import compare_runs
-from grace.resources import shipped
+from grace.config.resources import shipped
 from tests.figure_runs import WORDS
 
 HUMAN = shipped("data") / "human"

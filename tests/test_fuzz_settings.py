@@ -17,14 +17,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from grace.command import flags_and_settings
-from grace.compose import compose, compose_overrides
+from grace.asking.job import load_job
+from grace.config.command_line import flags_and_settings
+from grace.config.compose import compose, compose_overrides
+from grace.config.manual.commands import COMMANDS
+from grace.config.manual.settings import ALL, NAMES
+from grace.config.overrides import sweep
+from grace.config.settings import read_settings
 from grace.errors import GraceError
-from grace.job import load_job
-from grace.manual.commands import COMMANDS
-from grace.manual.settings import ALL, NAMES
-from grace.overrides import sweep
-from grace.settings import read_settings
 
 pytestmark = pytest.mark.full
 

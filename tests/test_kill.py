@@ -93,7 +93,7 @@ def test_a_finished_run_loads_no_engine(tiny: Tiny, tmp_path: Path) -> None:
     folder = tmp_path / "outputs/1/2/tiny"
     before = {p.name: p.read_bytes() for p in folder.glob("*.csv")}
     look = (
-        "import sys, atexit\nimport grace.run as r\nfrom grace.command import main\n"
+        "import sys, atexit\nimport grace.run as r\nfrom grace.config.command_line import main\n"
         "atexit.register(lambda: print('LOADED', {'torch', 'transformers'} & {*sys.modules}))\n"
         "main(r.job)"
     )

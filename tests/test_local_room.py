@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from grace.config.settings import LocalSettings
 from grace.engines.local.room import find_room, weight_bytes
-from grace.settings import LocalSettings
 from tests.tiny import FAMILIES
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import grace
+from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.hub import cached_commit
 from grace.engines.local import LocalEngine
 from grace.engines.local.source import find_source
 from grace.errors import ConfigError
-from grace.settings import LocalSettings, ModelSettings
 from grace.store import Store
 from grace.store.encode import decode_prompt, encode_prompt
 from grace.store.engines import engine_hash

@@ -17,7 +17,7 @@ from grace.engines.local.attend import TreeLayout
 from grace.engines.local.cut import PASS_COST, Batch, cut_batches
 from grace.engines.local.forward import Reader
 from grace.engines.local.tree import build_tree
-from grace.trie import NodeLogprobs, prompt_nodes
+from grace.scoring.trie import NodeLogprobs, prompt_nodes
 from grace.types import Form, Message, Option, Prompt, Query, Sampling
 
 Ids = tuple[int, ...]

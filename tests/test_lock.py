@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from grace import lock, owner
-from grace.lock import KERNEL_NAME, LOCK_NAME, LockError, RunLock
-from grace.owner import Owner, scheduled
+from grace.runs.lock import KERNEL_NAME, LOCK_NAME, LockError, RunLock
+from grace.runs.lock_owner import Owner, scheduled
 
 ROOT = Path(__file__).parents[1]
 HOST = socket.gethostname()
@@ -34,9 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     """Run a program that knows the lock."""
-    header = (
-        "import fcntl, os, resource, sys, time\nfrom grace import lock\nfrom grace.lock import *\n"
-    )
+    header = "import fcntl, os, resource, sys, time\nfrom grace import lock\nfrom grace.runs.lock import *\n"
     return subprocess.Popen(
         [sys.executable, "-c", header + program, *map(str, arguments)],
         cwd=ROOT,
@@ -242,7 +240,7 @@ except LockError as error:
 RACE = """
 # Each round all try at one moment; who has it ends without a word, and leaves a stale lock.
 folder, rounds, many = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-sys.modules["grace.lock"].PAUSE = 0.02
+sys.modules["grace.runs.lock"].PAUSE = 0.02
 lock.PAUSE = 0.02
 for number in range(rounds):
     moment = time.monotonic() + 0.05
@@ -373,7 +371,7 @@ for module in pkgutil.walk_packages(grace.__path__, "grace."):
     except ImportError as error:
         if error.name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"):
             print(module.name, error)
-from grace.lock import RunLock
+from grace.runs.lock import RunLock
 with RunLock(sys.argv[1]):
     print("locked")
 """

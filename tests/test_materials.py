@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grace.counterbalance import assignments, orders, trials
 from grace.materials import build_stimuli, read
-from grace.stories import STUDIES, Materials
+from grace.stimuli.counterbalance import assignments, orders, trials
+from grace.stimuli.stories import STUDIES, Materials
 
 DATA = Path(__file__).parents[1] / "data"
 SHAPES = {"1": (8, 6, 24), "2": (12, 12, 24)}  # items, conditions, participants

@@ -9,7 +9,7 @@ import yaml
 
 from grace.errors import ConfigError
 from grace.materials import build, build_stimuli, read
-from grace.stories import STUDIES
+from grace.stimuli.stories import STUDIES
 from tests.test_materials import DATA, materials
 
 # Bad material

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from grace import missing
+from grace.config import missing_library as missing
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = sorted(

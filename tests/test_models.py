@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grace.command import compose
-from grace.resources import shipped
-from grace.settings import read_settings
+from grace.config.command_line import compose
+from grace.config.resources import shipped
+from grace.config.settings import read_settings
 
 NAMES = {
     "gemma-2b": "google/gemma-2-2b-it",

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from grace.parsing import parse
+from grace.questions.parsing import parse
 from tests.parsing_specs import (
     PERCENTAGES,
     bets,

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from grace.parsing import parse
-from grace.parsing.statuses import count_answers, shown_reasons
-from grace.parsing.thoughts import Split, split_thoughts
-from grace.summary import _show_parsed
+from grace.questions.parsing import parse
+from grace.questions.parsing.statuses import count_answers, shown_reasons
+from grace.questions.parsing.thoughts import Split, split_thoughts
+from grace.runs.summary import _show_parsed
 from tests.awkward_answers import ALL, BETS, FULL, KNOWS, NUMBERS, WHOLE
 from tests.awkward_sentences import OTHERS, SENTENCES
 from tests.parsing_specs import bets, knowledge_answer, knowledge_spec, polite_spec, spec

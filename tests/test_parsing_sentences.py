@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grace.expected import describe
-from grace.parsing import ParserSpec, parse
+from grace.config.expected import describe
+from grace.questions.parsing import ParserSpec, parse
 from tests.parsing_specs import (
     bets,
     knowledge_spec,

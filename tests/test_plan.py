@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import grace
-import grace.runner
-import grace.sheet
-from grace import shelf as shelves
-from grace.command import compose
+import grace.asking.query_table
+import grace.runs.runner
+from grace.asking import prompt_spool as shelves
+from grace.asking.batches import Work, cut_work
+from grace.asking.prompt_spool import Shelf
+from grace.config.command_line import compose
+from grace.config.settings import read_settings
 from grace.errors import GraceError
-from grace.settings import read_settings
-from grace.shelf import Shelf
 from grace.types import Form, Message, Option, Prompt, Query
-from grace.work import Work, cut_work
 from tests.test_run import model
 
 Tiny = Callable[[str], Path]
@@ -115,7 +115,7 @@ def test_work_is_shared_out_and_cut_down_by_batches(
 
 def run_here(*words: str, output: str) -> dict[str, bytes]:
     settings = read_settings(compose([*words, f"output={output}"]))
-    outcome = asyncio.run(grace.runner.run(settings, Console(quiet=True)))
+    outcome = asyncio.run(grace.runs.runner.run(settings, Console(quiet=True)))
     assert outcome.code == 0
     return {path.name: path.read_bytes() for path in outcome.folder.glob("*.csv")}
 
@@ -128,9 +128,9 @@ def test_a_plan_larger_than_memory_leaves_the_same_tables(
     words = (exp, "pilot=4", "engine.max_batch_tokens=1", "exp.max_tokens=9", "exp.replicates=2")
     words = (*(w for w in words if exp == "exp=1" or "exp." not in w), *model(tiny("llama-byte")))
     whole = run_here(*words, output="whole")
-    monkeypatch.setattr(grace.runner, "Shelf", partial(Shelf, 5, 4))
-    monkeypatch.setattr(grace.sheet, "PORTION", 3)
-    monkeypatch.setattr(grace.sheet, "CHUNK", 2)
+    monkeypatch.setattr(grace.runs.runner, "Shelf", partial(Shelf, 5, 4))
+    monkeypatch.setattr(grace.asking.query_table, "PORTION", 3)
+    monkeypatch.setattr(grace.asking.query_table, "CHUNK", 2)
     assert run_here(*words, output="parts") == whole
     plans = [grace.load(f"{name}/1/{exp[-1]}/tiny").manifest["plan"] for name in ("whole", "parts")]
     assert plans[0] == plans[1]

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grace.examples import read_examples
 from grace.report.verdict import UNKNOWN, WORDS
 from grace.report.write import report_folders
-from grace.results import load
+from grace.runs.prompt_examples import read_examples
+from grace.runs.results import load
 from grace.store import Store
 from tests.browser import PHONE, WIDE, launched, opened
 from tests.report_runs import HOSTILE, hostile, large

@@ -17,11 +17,11 @@ import pytest
 import grace
 from grace.comparison.comparing import compare
 from grace.comparison.humans import people
-from grace.comparison.outsiders import read_results
+from grace.comparison.other_results import read_results
+from grace.config.resources import shipped
 from grace.figures import View
 from grace.report.verdict import WORDS, verdict, word_for
 from grace.report.write import report_folders
-from grace.resources import shipped
 from tests.test_run import _wait_for_answers, command, model, run
 
 #: Attributes by which a browser loads something.

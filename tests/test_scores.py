@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from grace import scores
+from grace.scoring import distributions as scores
 
 PERCENT = np.arange(0, 101, 10)
 NAN, INF = float("nan"), float("inf")

@@ -10,10 +10,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import grace
-from grace.command import compose
+from grace.config.command_line import compose
+from grace.config.settings import read_settings
 from grace.engines.local.load import load_tokenizer
 from grace.engines.local.source import find_source
-from grace.settings import read_settings
 
 SENTENCES = ["is the sky blue ? answer yes or no", "nine of ten say yes , one says no"] * 20
 

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 import grace
-from grace.command import compose
+from grace.config.command_line import compose
+from grace.config.settings import Settings, read_settings
 from grace.errors import ConfigError
 from grace.serving import checks, machine
 from grace.serving.arguments import known_options, unknown_arguments, words, wrong_dtype
 from grace.serving.launch import prepare
-from grace.settings import Settings, read_settings
 from tests.test_run import command
 
 ROOT = Path(__file__).parents[1]

@@ -27,7 +27,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     async def started(*_: object) -> None:
         raise AssertionError("an engine was started")
 
-    return lambda: monkeypatch.setattr("grace.runner.make_engine", started)
+    return lambda: monkeypatch.setattr("grace.runs.runner.make_engine", started)
 
 
 def test_the_closing_command_starts_no_engine(

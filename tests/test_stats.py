@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import grace
-from grace.reopen import recall_plan, reopen
-from grace.resources import shipped
+from grace.config.resources import shipped
+from grace.runs.finished_run import recall_plan, reopen
 from tests.test_new_study import EXAMPLE, edit
 from tests.test_run import model, run
 

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from grace.config.study import ExperimentSpec
 from grace.stats.fields import derived_fields
 from grace.stats.models import MixedModel, obstacles, quoted
 from grace.stats.own import outcomes
-from grace.study import ExperimentSpec
 from tests.own_study import write_own
 from tests.test_run import model, run
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from grace.command import compose
+from grace.config.command_line import compose
+from grace.config.resources import shipped
+from grace.config.settings import read_settings
+from grace.config.study import StudySpec
 from grace.errors import StimuliError
-from grace.pilot import pilot_rows
-from grace.prompts import Templates
-from grace.resources import shipped
-from grace.settings import read_settings
-from grace.stimuli import Stimuli, read_stimuli
-from grace.study import StudySpec
+from grace.questions.templates import Templates
+from grace.stimuli.pilot import pilot_rows
+from grace.stimuli.read import Stimuli, read_stimuli
 
 STUDY1 = {
     "participant_id": "1",

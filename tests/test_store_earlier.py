@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grace.earlier import differing
+from grace.asking.earlier_answers import differing
 from grace.store import Store, merge
 from grace.store.schema import MIGRATIONS
 from grace.types import UNCHANGED_SINCE, EngineInfo

@@ -181,8 +181,8 @@ def test_refused_in_one_sentence_with_its_place(
 
 
 def test_what_is_set_elsewhere_is_not_blamed_on_the_file(tmp_path: Path) -> None:
-    from grace.command import compose
-    from grace.settings import read_settings
+    from grace.config.command_line import compose
+    from grace.config.settings import read_settings
     from tests.study_folder import standing_in
 
     edited(tmp_path)
@@ -295,7 +295,7 @@ def test_blank_lines_before_the_header_and_separators_in_cells_change_nothing(
 
 
 def test_two_readings_are_said_not_chosen(tmp_path: Path) -> None:
-    from grace.csvfile import split_rows
+    from grace.stimuli.csv_file import split_rows
 
     text = "a;b,c;d\n1;2,3;4\n"
     assert split_rows(tmp_path, text.encode())[0] == ("a;b", "c;d")  # commas, as ever

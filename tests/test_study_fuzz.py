@@ -20,10 +20,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grace.asking.job import Job
+from grace.config.resources import shipped
 from grace.errors import GraceError
-from grace.job import Job
-from grace.questions import asked_of_each
-from grace.resources import shipped
+from grace.questions.queries import asked_of_each
 from grace.tables.block import Block, Item, slots
 from grace.tables.tidy import tidy_columns, tidy_rows
 from grace.tables.wide import wide_columns, wide_rows

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grace.boundary import place_options
 from grace.errors import ConfigError
-from grace.trie import assemble, inner_nodes, prompt_nodes
+from grace.scoring.boundary import place_options
+from grace.scoring.trie import assemble, inner_nodes, prompt_nodes
 from grace.types import Form, Message, Option, Prompt, Query
 
 DEPTH, VOCABULARY = 3, 3

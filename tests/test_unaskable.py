@@ -18,10 +18,10 @@ from transformers import (
 )
 
 import grace
-from grace.command import compose
+from grace.config.command_line import compose
+from grace.config.settings import read_settings
 from grace.engines.local.tokenise import Tokeniser
-from grace.settings import read_settings
-from grace.spacing import asks_for_space
+from grace.scoring.option_space import asks_for_space
 from grace.types import Message, Option, Query
 from tests.test_run import run
 
@@ -195,8 +195,8 @@ def test_a_space_where_the_writing_has_one(before: str, option: str, space: bool
 
 
 def queries_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[Query]:
-    from grace.job import load_job
-    from grace.sheet import ask_job
+    from grace.asking.job import load_job
+    from grace.asking.query_table import ask_job
 
     monkeypatch.chdir(folder)
     model = ("model.name=m", f"model.path={folder}")

@@ -11,12 +11,12 @@ import pytest
 
 import grace
 import grace.figures.catalogue as catalogue
-import grace.runner as runner
-import grace.tables.build as build
-from grace.differences import manifest_of
+import grace.runs.build_tables as build
+import grace.runs.runner as runner
 from grace.errors import GraceError
 from grace.figures.__main__ import figures as figures_command
 from grace.report.write import report_folders
+from grace.runs.settings_differences import manifest_of
 from grace.tables.columns import Column
 from grace.tables.write import writing
 from tests.test_run import model

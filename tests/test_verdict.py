@@ -10,7 +10,7 @@ import pytest
 
 from grace.comparison.comparing import Comparison, compare
 from grace.comparison.humans import people
-from grace.comparison.outsiders import read_results
+from grace.comparison.other_results import read_results
 from grace.comparison.show import same_way
 from grace.report.page import comparison_tables
 from grace.report.verdict import UNKNOWN, verdict

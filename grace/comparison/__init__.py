@@ -16,7 +16,7 @@ from grace.comparison.comparing import Comparison, compare
 from grace.comparison.design import DESIGNS, STUDY1, STUDY2, Design
 from grace.comparison.humans import People, people, published_literal
 from grace.comparison.measure import Contrast, Estimate, Measured, Options
-from grace.comparison.outsiders import read_results
+from grace.comparison.other_results import read_results
 from grace.comparison.runs import read_run
 
 __all__ = [

@@ -24,8 +24,8 @@ from grace.comparison.design import (
     utterance_of,
 )
 from grace.comparison.table import PARTICIPANT, Table, cells_of, read_table
+from grace.config.resources import shipped
 from grace.errors import StimuliError
-from grace.resources import shipped
 
 #: Columns of a participant-level file of study 1, each by any of its names.
 WORD = ("word", "observe", "number_word")

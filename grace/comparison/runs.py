@@ -20,9 +20,9 @@ from grace.comparison.design import (
     Design,
     word_of,
 )
-from grace.differences import manifest_of
 from grace.errors import GraceError
-from grace.results import Run, load
+from grace.runs.results import Run, load
+from grace.runs.settings_differences import manifest_of
 
 #: Warn where more than this share of the compared trials are flagged low_mass.
 LOW_MASS_SHARE = 0.1

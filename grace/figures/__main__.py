@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from grace.command import OK, plain_main
-from grace.manual.commands import FIGURES
-from grace.words import read_words, shared_folder
+from grace.config.command_line import OK, plain_main
+from grace.config.manual.commands import FIGURES
+from grace.config.run_folders import read_words, shared_folder
 
 
 def figures(words: Sequence[str]) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grace.comparison.show import NAMES
+from grace.config.argument_kinds import strict
+from grace.config.printable import one_line
 from grace.errors import GraceError
 from grace.figures.several import names
 from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, ground, look, say_nothing
 from grace.figures.view import View
-from grace.kinds import strict
-from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

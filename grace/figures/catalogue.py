@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from grace.config.argument_kinds import strict
 from grace.figures.view import View
-from grace.kinds import strict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,6 +156,6 @@ def _validity(view: View) -> Iterator[Plot]:
 
 
 def _slug(text: str) -> str:
-    from grace.column_names import slug
+    from grace.config.column_names import slug
 
     return slug(text).replace("_", "-")

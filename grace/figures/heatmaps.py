@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from grace.config.answer_fields import ChoiceField, PercentField
+from grace.config.argument_kinds import strict
+from grace.config.printable import distinct, one_line
+from grace.config.study import QuestionSpec
 from grace.figures.style import canvas, drawn, say_nothing
 from grace.figures.view import Floats, View
-from grace.kinds import strict
-from grace.parsing.spec import ChoiceField, PercentField
-from grace.study import QuestionSpec
 from grace.tables.cells import in_order, level_text
-from grace.visible import distinct, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from grace.config.printable import one_line
 from grace.errors import ConfigError
-from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

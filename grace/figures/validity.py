@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from grace.config.argument_kinds import strict
+from grace.config.printable import distinct, one_line
 from grace.figures.style import MODEL, RSA, canvas, drawn, look, say_nothing
 from grace.figures.view import View
-from grace.kinds import strict
-from grace.parsing.statuses import count_answers
-from grace.visible import distinct, one_line
+from grace.questions.parsing.statuses import count_answers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from grace.differences import manifest_of
+from grace.config.settings import Settings, read_settings
+from grace.config.study import ExperimentSpec
 from grace.errors import GraceError
-from grace.questions import experiment
-from grace.results import Run, load, run_folder
-from grace.settings import Settings, read_settings
-from grace.study import ExperimentSpec
+from grace.questions.queries import experiment
+from grace.runs.results import Run, load, run_folder
+from grace.runs.settings_differences import manifest_of
 from grace.tables.cells import Cells, CellTable, cell_tables, design_cells
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grace.config.argument_kinds import strict
+from grace.config.printable import one_line
 from grace.errors import GraceError
 from grace.figures.catalogue import Plot
 from grace.figures.letters import borrows, fit_fonts, said_of, without_talk
 from grace.figures.style import styled
 from grace.figures.view import View
-from grace.kinds import strict
 from grace.tables.write import replacing
-from grace.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

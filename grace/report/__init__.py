@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grace.asking import Ended
-    from grace.settings import Settings
-    from grace.sheet import Sheet
+    from grace.asking.ask import Ended
+    from grace.asking.query_table import Sheet
+    from grace.config.settings import Settings
     from grace.store import Store
     from grace.types import EngineInfo
 

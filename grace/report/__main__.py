@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.command import OK, plain_main
+from grace.config.command_line import OK, plain_main
+from grace.config.manual.commands import REPORT
+from grace.config.run_folders import read_words, shared_folder
 from grace.errors import ConfigError
-from grace.manual.commands import REPORT
 from grace.report import NAME
-from grace.words import read_words, shared_folder
 
 
 def report(words: Sequence[str]) -> int:

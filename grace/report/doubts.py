@@ -11,8 +11,8 @@ import pandas as pd
 
 from grace.figures.validity import read_statuses, reductions
 from grace.figures.view import View
-from grace.parsing.statuses import shown_reasons
-from grace.summary import LOW_MASS_ADVICE, REASONS
+from grace.questions.parsing.statuses import shown_reasons
+from grace.runs.summary import LOW_MASS_ADVICE, REASONS
 
 Weight = Literal["grave", "note"]
 

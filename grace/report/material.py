@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from grace.asking.query_table import Sheet, as_texts
 from grace.errors import GraceError
-from grace.examples import LAST
-from grace.sheet import Sheet, as_texts
+from grace.runs.prompt_examples import LAST
 from grace.store import Store
 from grace.types import Answer, EngineInfo, OptionScores, Prompt
 
@@ -101,7 +101,7 @@ def _padded(values: tuple[T, ...], length: int, nothing: T) -> tuple[T, ...]:
 
 def recall(folder: Path) -> Material:
     """The same of a finished run; where its files or store are gone, why there is nothing."""
-    from grace.reopen import recall_plan, reopen
+    from grace.runs.finished_run import recall_plan, reopen
 
     try:
         run = reopen(folder)

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from grace.config.resources import folders
+from grace.config.settings import Settings, Strict
 from grace.figures.view import View
-from grace.resources import folders
-from grace.settings import Settings, Strict
 
 #: Settings outside the groups that decide what is asked.
 ALONE = ("data", "tag", "pilot", "seed")

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from grace.comparison.comparing import Comparison
 from grace.comparison.show import OPEN, same_way
 from grace.comparison.study1 import PLANNED, READING_A_CELL
+from grace.config.printable import visible
 from grace.errors import ConfigError
-from grace.examples import Example, sound
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
 from grace.figures.letters import NAMED, fit_fonts
@@ -31,9 +31,9 @@ from grace.figures.write import as_bytes
 from grace.report import origin
 from grace.report.doubts import Doubt, doubts
 from grace.report.verdict import WORDS, Verdict, verdict
+from grace.runs.prompt_examples import Example, sound
 from grace.tables.cells import CellTable
 from grace.version import __version__
-from grace.visible import visible
 
 log = logging.getLogger("grace")
 FOLDER = Path(__file__).parent

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from grace.examples import sound
+from grace.config.study import QuestionSpec
 from grace.figures.view import View
-from grace.questions import Asked, asked_of_each
+from grace.questions.queries import Asked, asked_of_each
 from grace.report.material import TEXT, TRIALS, Forms, Material, Told
-from grace.study import QuestionSpec
+from grace.runs.prompt_examples import sound
 
 SCORED = ("prob", "prob_low", "prob_high", "logprob", "mass", "method", "flags")
 RAW = ("answer", "response", "parse_status", "flags")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.examples import read_examples
+from grace.asking.query_table import Sheet
 from grace.figures.view import View, view
 from grace.report import NAME
 from grace.report.material import Material, recall, take
 from grace.report.page import Source, render
 from grace.report.trials import pack
-from grace.sheet import Sheet
+from grace.runs.prompt_examples import read_examples
 from grace.store import Store
 from grace.tables.write import write_text
 from grace.types import EngineInfo

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grace.kinds import strict
+from grace.config.argument_kinds import strict
 from grace.rsa.answers import Answers
 from grace.rsa.fitting import Fit, fit
 from grace.rsa.models import polite_model

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from grace.config.argument_kinds import strict
 from grace.errors import GraceError
-from grace.kinds import strict
 from grace.rsa.knowledge import ACCESSES, WORDS
 from grace.rsa.published import GOAL_SYNONYMS, GOALS, STATES, UTTERANCES, Floats
 

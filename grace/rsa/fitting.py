@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from grace.config.argument_kinds import strict
 from grace.errors import GraceError
-from grace.kinds import strict
 from grace.rsa.answers import Answers, Cell
 from grace.rsa.intervals import Interval, bootstrap, profile
 from grace.rsa.likelihood import Likelihood, Peak, peaks, refuse_impossible

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from grace.config.argument_kinds import strict
 from grace.errors import GraceError
-from grace.kinds import strict
 from grace.rsa.answers import Answers
 from grace.rsa.intervals import whole
 from grace.rsa.likelihood import Likelihood, peaks

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from grace.config.argument_kinds import strict
 from grace.errors import GraceError
-from grace.kinds import strict
 from grace.rsa import knowledge, polite
 from grace.rsa.answers import Cell
 from grace.rsa.arrays import checked, log, share

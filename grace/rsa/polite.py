@@ -18,8 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from grace.config.argument_kinds import strict
 from grace.errors import GraceError
-from grace.kinds import strict
 from grace.rsa.arrays import checked, log, over, share, weigh
 from grace.rsa.published import (
     ALPHA,

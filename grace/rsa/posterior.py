@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from grace.config.argument_kinds import strict
+from grace.config.missing_library import need
 from grace.errors import GraceError
-from grace.kinds import strict
-from grace.missing import need
 from grace.rsa.answers import Answers
 from grace.rsa.likelihood import Likelihood, refuse_impossible
 from grace.rsa.models import Model

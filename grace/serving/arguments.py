@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grace.config.settings import BUNDLED, ModelSettings, Settings
 from grace.errors import ConfigError
-from grace.settings import BUNDLED, ModelSettings, Settings
 
 #: How vLLM's server is started; its `vllm` command does not exist in every build.
 MODULE = "vllm.entrypoints.openai.api_server"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grace.config.settings import ModelSettings
 from grace.serving import machine
 from grace.serving.machine import Gpu
-from grace.settings import ModelSettings
 
 #: Bytes a parameter takes, by numeric type or quantisation; otherwise two.
 BYTES = {"float32": 4.0, "fp8": 1.0, "int8": 1.0, "awq": 0.6, "gptq": 0.6, "bitsandbytes": 0.6}

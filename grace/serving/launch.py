@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grace.config.settings import Settings
 from grace.errors import ConfigError
 from grace.serving import checks, machine
 from grace.serving.arguments import (
@@ -24,7 +25,6 @@ from grace.serving.arguments import (
     wrong_dtype,
 )
 from grace.serving.installed import Installed, ask, find_python
-from grace.settings import Settings
 
 USUAL_PORT = 8000
 NO_VLLM = (

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
-from grace.settings import ModelSettings
+from grace.config.settings import ModelSettings
 
 GIB = 2**30
 

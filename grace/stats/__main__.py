@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from grace.command import OK, plain_main
-from grace.missing import need
+from grace.config.command_line import OK, plain_main
+from grace.config.missing_library import need
 
 if TYPE_CHECKING:
     from grace.stats.rows import Rows

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from grace.config.expected import describe
+from grace.config.manual.commands import STATS
+from grace.config.run_folders import read_words, shared_folder
+from grace.config.settings import Strict
 from grace.errors import ConfigError
-from grace.expected import describe
-from grace.manual.commands import STATS
-from grace.settings import Strict
-from grace.words import read_words, shared_folder
 
 
 class Sampler(Strict):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from grace.column_names import slug
-from grace.parsing.spec import ChoiceField, FieldPart, PercentField
+from grace.config.answer_fields import ChoiceField, FieldPart, PercentField
+from grace.config.column_names import slug
+from grace.config.study import ExperimentSpec
 from grace.stats.outcomes import Derived, is_answer
-from grace.study import ExperimentSpec
 from grace.tables.columns import Column
 
 

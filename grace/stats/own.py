@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from grace.parsing.spec import ChoiceField, FieldPart, IntegerField, PercentField
+from grace.config.answer_fields import ChoiceField, FieldPart, IntegerField, PercentField
+from grace.config.study import ExperimentSpec, QuestionSpec
 from grace.stats.fields import indicators, raw_fields, share_of
 from grace.stats.models import MODELS, Family, MixedModel
 from grace.stats.rows import Rows
-from grace.study import ExperimentSpec, QuestionSpec
 from grace.tables.cells import in_order
 
 #: A rating of so many steps is ordinal; one of more, or without an end, is a quantity.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from grace.config.printable import one_line
 from grace.stats.models import EDGE, MixedModel, obstacles
 from grace.stats.rows import Rows
-from grace.visible import one_line
 
 _HEAD = """\
 # {title}

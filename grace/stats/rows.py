@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from grace.differences import manifest_of
+from grace.config.study import ExperimentSpec, StudySpec
 from grace.errors import ConfigError
-from grace.results import load
+from grace.runs.results import load
+from grace.runs.settings_differences import manifest_of
 from grace.stats.fields import derived_fields
 from grace.stats.outcomes import derive
-from grace.study import ExperimentSpec, StudySpec
 from grace.tables.columns import Column, refuse_clashes
 from grace.tables.wide import FLAGS, MODEL
 

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from grace import scores
-from grace.questions import Asked, Slot
-from grace.study import ExperimentSpec, QuestionSpec
+from grace.config.study import ExperimentSpec, QuestionSpec
+from grace.questions.queries import Asked, Slot
+from grace.scoring import distributions as scores
 from grace.types import Answer, Failure, Generation, OptionScores, Trial
 
 Floats = NDArray[np.float64]

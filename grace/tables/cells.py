@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grace.config.answer_fields import ChoiceField
+from grace.config.printable import distinct
+from grace.config.study import ExperimentSpec, Name, QuestionSpec, ReductionSpec, StudySpec
 from grace.errors import GraceError
-from grace.parsing.spec import ChoiceField
-from grace.study import ExperimentSpec, Name, QuestionSpec, ReductionSpec, StudySpec
-from grace.visible import distinct
 
 #: Longer texts of options are cut where they head a column.
 LABEL = 40

@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from grace import scores
+from grace.config.study import ExperimentSpec, MarginalSpec, QuestionSpec, ReductionSpec
 from grace.errors import ConfigError
-from grace.questions import Slot
-from grace.study import ExperimentSpec, MarginalSpec, QuestionSpec, ReductionSpec
+from grace.questions.queries import Slot
+from grace.scoring import distributions as scores
 from grace.tables.block import Block, Floats
 
 

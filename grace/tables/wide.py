@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from grace.parsing import parse
-from grace.parsing.spec import ChoiceField, FieldPart, IntegerField, PercentField
-from grace.stimuli import Stimuli
-from grace.study import ExperimentSpec, QuestionSpec, StudySpec
+from grace.config.answer_fields import ChoiceField, FieldPart, IntegerField, PercentField
+from grace.config.study import ExperimentSpec, QuestionSpec, StudySpec
+from grace.questions.parsing import parse
+from grace.stimuli.read import Stimuli
 from grace.tables.block import Block
 from grace.tables.columns import Column, computed_columns
 from grace.types import Generation, Trial

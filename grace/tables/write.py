@@ -14,9 +14,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from grace.config.printable import writable
 from grace.errors import GraceError
 from grace.tables.columns import Column
-from grace.visible import writable
 
 Rows = Mapping[str, Sequence[Any]]
 #: What begins a formula in a spreadsheet.

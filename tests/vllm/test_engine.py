@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from grace.config.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.engines.local import LocalEngine
 from grace.engines.vllm import VllmEngine
 from grace.errors import GraceError
-from grace.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.types import (
     Answer,
     Engine,

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
+from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.local import LocalEngine
 from grace.engines.vllm.printed import may_begin, shows_parts
 from grace.engines.vllm.problems import BadAnswerError
 from grace.engines.vllm.texts import TextPrompts, bound_texts, read_first_token
-from grace.settings import LocalSettings, ModelSettings
 from grace.types import Message, Option, OptionScores, Prompt, Query
 
 Tiny = Callable[[str], Path]

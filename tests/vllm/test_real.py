@@ -21,9 +21,9 @@ import psutil
 import pytest
 
 import grace
+from grace.config.settings import ModelSettings, VllmSettings
 from grace.engines.vllm import VllmEngine
 from grace.serving.machine import free_port
-from grace.settings import ModelSettings, VllmSettings
 from grace.types import Forecast, Message, Prompt, Query
 from tests.test_run import command, run
 from tests.vllm.test_engine import PERCENT

@@ -13,9 +13,9 @@ import pytest
 from transformers import AutoTokenizer
 
 import grace
+from grace.config.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.engines.local import LocalEngine
 from grace.engines.vllm import VllmEngine
-from grace.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.types import Message, Option, Prompt, Query
 from tests.test_templates import DATED, PARTS
 from tests.tiny import CHATML

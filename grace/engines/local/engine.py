@@ -11,15 +11,15 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from grace.clock import timed
+from grace.asking.timing import timed
+from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.local.cut import Batch, cut_batches
 from grace.engines.local.load import load_config, load_model, load_tokenizer, own_ends, stop_ids
 from grace.engines.local.room import Room, find_room
 from grace.engines.local.source import describe, find_source
 from grace.engines.local.tokenise import Tokeniser
-from grace.rendered import date_notice
-from grace.settings import LocalSettings, ModelSettings
-from grace.trie import assemble
+from grace.questions.rendered_chat import date_notice
+from grace.scoring.trie import assemble
 from grace.types import UNCHANGED_SINCE, Answer, Answered, EngineInfo, Failure, Prompt, Query
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from grace.engines.local.probe import (
     try_model,
 )
 from grace.errors import GraceError
-from grace.trie import NodeLogprobs, Path, prompt_nodes
+from grace.scoring.trie import NodeLogprobs, Path, prompt_nodes
 from grace.types import Prompt
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
+from grace.config.missing_library import need
+from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.local.kinds import refuse_other_kinds, refuse_strange_weights
 from grace.engines.local.linear import use_onednn
 from grace.engines.local.source import Source
 from grace.errors import ConfigError
-from grace.missing import need
-from grace.settings import LocalSettings, ModelSettings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -20,7 +20,7 @@ from grace.engines.local.cut import Batch
 from grace.engines.local.head import Head
 from grace.engines.local.tree import Tree, build_tree, chain
 from grace.errors import GraceError
-from grace.trie import NodeLogprobs, Path
+from grace.scoring.trie import NodeLogprobs, Path
 
 Ids = tuple[int, ...]
 

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from grace.config.settings import ModelSettings
 from grace.engines.hub import commit_of
 from grace.engines.local.bundled import bundled_model, cache_folder
 from grace.engines.local.digests import file_digest, remembered
 from grace.errors import ConfigError
-from grace.settings import ModelSettings
 
 #: Entries of two files on which no number depends: who wrote them, what is chosen by Grace's
 #: own settings (`dtype`), and the chat template, which stands rendered in every prompt's key.

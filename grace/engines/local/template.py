@@ -13,9 +13,9 @@ from typing import Any
 
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
 
+from grace.engines.system_turn import merge_system
 from grace.errors import ConfigError
-from grace.rendered import ANSWER_MARK, SYSTEM_MARK, USER_MARK, turns_of
-from grace.system_turn import merge_system
+from grace.questions.rendered_chat import ANSWER_MARK, SYSTEM_MARK, USER_MARK, turns_of
 from grace.types import Message
 
 USER, SYSTEM = Message("user", USER_MARK), Message("system", SYSTEM_MARK)

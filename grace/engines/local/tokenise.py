@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from grace.boundary import Ids, Placed, check_bos, place, spelling_in_context
 from grace.engines.local.lost import FLAG, Lost
 from grace.engines.local.template import ChatTemplate
 from grace.errors import ConfigError, QueryError
-from grace.rendered import (
+from grace.questions.rendered_chat import (
     control_pattern,
     control_refusal,
     first_control,
@@ -19,6 +18,7 @@ from grace.rendered import (
     open_thoughts,
     thoughts_refusal,
 )
+from grace.scoring.boundary import Ids, Placed, check_bos, place, spelling_in_context
 from grace.types import Option, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.trie import Path, common_prefix, prompt_nodes
+from grace.scoring.trie import Path, common_prefix, prompt_nodes
 from grace.types import Prompt
 
 

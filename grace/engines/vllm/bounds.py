@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from grace.trie import Path, disjoint_log_masses, log_sum_exp
+from grace.scoring.trie import Path, disjoint_log_masses, log_sum_exp
 from grace.types import Form, FormScore, OptionScore, OptionScores, Prompt
 
 

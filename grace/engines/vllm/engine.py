@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.vllm import generate
 from grace.engines.vllm.endpoint import Endpoint, endpoint_urls
 from grace.engines.vllm.forecast import forecast
@@ -18,8 +19,7 @@ from grace.engines.vllm.server import Served, cache_block, check_model, probe
 from grace.engines.vllm.texts import TextPrompts
 from grace.engines.vllm.tokenise import ServerTokeniser
 from grace.errors import ConfigError
-from grace.rendered import turns_of
-from grace.settings import ModelSettings, StartedSettings, VllmSettings
+from grace.questions.rendered_chat import turns_of
 from grace.types import (
     Answer,
     Answered,

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.hub import cached_commit
 from grace.engines.vllm import reading
 from grace.engines.vllm.endpoint import Endpoint
 from grace.engines.vllm.problems import BadAnswerError, PassingError, RefusedError, ServerError
 from grace.engines.vllm.template import read_ids
-from grace.settings import ModelSettings, StartedSettings, VllmSettings
 
 #: What the numbers are compared on, and how far (log) those of one model may be apart: more than
 #: any numeric type's noise.

@@ -14,7 +14,7 @@ from grace.engines.vllm.bounds import bound
 from grace.engines.vllm.chains import Chain, pack, waves
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.server import Served
-from grace.trie import Path, assemble, prompt_nodes
+from grace.scoring.trie import Path, assemble, prompt_nodes
 from grace.types import OptionScores, Prompt
 
 Found = list[dict[Path, dict[int, float]]]

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from grace.config.settings import ModelSettings
 from grace.engines.vllm import reading, texts
 from grace.engines.vllm.endpoint import (
     BadAnswerError,
@@ -18,7 +19,6 @@ from grace.engines.vllm.endpoint import (
 )
 from grace.engines.vllm.printed import shows_parts
 from grace.engines.vllm.template import read_ids
-from grace.settings import ModelSettings
 from grace.types import Message, Method
 
 #: Tries of each question of the probe, and seconds between them.

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from grace.engines.system_turn import merge_system
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.errors import ConfigError
-from grace.rendered import (
+from grace.questions.rendered_chat import (
     SYSTEM_MARK,
     USER_MARK,
     date_notice,
     turns_of,
     written_date,
 )
-from grace.system_turn import merge_system
-from grace.trie import common_prefix
+from grace.scoring.trie import common_prefix
 from grace.types import Message, Role
 
 Ids = tuple[int, ...]

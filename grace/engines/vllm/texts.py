@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grace.boundary import spelling_in_context
+from grace.engines.system_turn import merge_system
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.printed import may_begin, shows_parts
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.engines.vllm.reading import checked
 from grace.errors import ConfigError
-from grace.system_turn import merge_system
+from grace.scoring.boundary import spelling_in_context
 from grace.types import Failure, Form, FormScore, Message, OptionScore, OptionScores, Prompt, Query
 
 #: Log-probabilities by the text a token is printed as; several where tokens print alike.

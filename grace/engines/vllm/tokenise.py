@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grace.boundary import Ids, check_bos, place_options, spelling_in_context
 from grace.engines.vllm.pool import Pool
 from grace.engines.vllm.problems import RefusedError
 from grace.engines.vllm.template import ServerTemplate, Spellings, read_ids
 from grace.engines.vllm.unknown import Unknown
 from grace.errors import ConfigError, QueryError
-from grace.rendered import control_refusal, left_out, open_thoughts, thoughts_refusal
+from grace.questions.rendered_chat import control_refusal, left_out, open_thoughts, thoughts_refusal
+from grace.scoring.boundary import Ids, check_bos, place_options, spelling_in_context
 from grace.types import Failure, Message, Prompt, Query
 
 #: Tokens of a common end that are enough, and characters looked at.

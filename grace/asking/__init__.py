@@ -1,0 +1,1 @@
+"""Trials in; a plan, batches of prompts, and answers out."""

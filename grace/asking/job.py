@@ -1,0 +1,64 @@
+"""A run's settings with everything read from files, checked before anything is asked."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from grace.config.resources import find_data
+from grace.config.settings import Settings
+from grace.config.study import ExperimentSpec
+from grace.questions.queries import check_templates, experiment, refuse_hidden_columns
+from grace.questions.templates import Templates
+from grace.stimuli.pilot import pilot_rows
+from grace.stimuli.read import Stimuli, read_stimuli
+from grace.tables.columns import refuse_clashes
+from grace.tables.tidy import tidy_columns
+from grace.tables.wide import wide_columns
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be run."""
+
+    settings: Settings
+    spec: ExperimentSpec
+    templates: Templates
+    stimuli: Stimuli  # the rows to run
+    rows_in_file: int
+
+    @cached_property
+    def template_hashes(self) -> dict[str, str]:
+        """SHA-256 of each template file, by name; those that others include too."""
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for question in self.spec.questions.values()
+            for name, path in self.templates.source_files(question.template).items()
+        }
+
+    @property
+    def store_path(self) -> Path:
+        """The answer store: the one asked for, or the output root's own (a shard's own)."""
+        if self.settings.store:
+            return Path(self.settings.store)
+        ending = self.settings.shard_ending
+        return Path(self.settings.output) / f"answers{ending}.sqlite"
+
+
+def load_job(settings: Settings, stimuli_file: Path | None = None) -> Job:
+    """Read and check the study, its templates and the stimuli."""
+    study = settings.study
+    templates = Templates()
+    spec = experiment(study, settings.exp)
+    path = stimuli_file or find_data(settings.data or study.data)
+    stimuli = read_stimuli(path, study, templates)
+    refuse_hidden_columns(study, spec, stimuli.header)
+    check_templates(study, spec, templates, stimuli.header)
+    rows = len(stimuli.trials)
+    if settings.pilot is not None:
+        stimuli = stimuli.subset(pilot_rows(stimuli.trials, study, settings.pilot, settings.seed))
+    refuse_clashes(wide_columns(study, spec, stimuli))
+    refuse_clashes(tidy_columns(study, spec))
+    return Job(settings, spec, templates, stimuli, rows)

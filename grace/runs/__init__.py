@@ -1,0 +1,1 @@
+"""A run's folder: made, locked, resumed, opened again, described."""

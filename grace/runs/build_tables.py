@@ -1,0 +1,80 @@
+"""Both tables of a run, built block by block from its sheet and the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+
+from grace.asking.query_table import Sheet, as_texts
+from grace.config.settings import Settings
+from grace.config.study import ExperimentSpec
+from grace.questions.queries import Slot, asked_of_each
+from grace.stimuli.read import Stimuli
+from grace.tables.block import Block, Item, slots
+from grace.tables.output import Output, Problems, UnwrittenError
+from grace.tables.psychds import write_description
+from grace.tables.tidy import tidy_columns, tidy_rows
+from grace.tables.wide import wide_columns, wide_rows
+from grace.tables.write import codebook, write_json
+from grace.types import Answer
+
+#: Answers by their prompts' keys.
+LookUp = Callable[[Sequence[str]], Mapping[str, Answer]]
+#: Trials tabulated at a time: bounds the memory, whatever the size of the study.
+TRIALS = 500
+
+
+def build_tables(
+    folder: Path,
+    settings: Settings,
+    spec: ExperimentSpec,
+    stimuli: Stimuli,
+    sheet: Sheet,
+    answers: LookUp,
+) -> dict[str, int]:
+    """Write trials, responses and codebook; returns each table's number of rows.
+
+    Each is written whatever becomes of the others; UnwrittenError says at the end what is not.
+    """
+    study, model = settings.study, settings.model.name
+    wide = wide_columns(study, spec, stimuli)
+    tidy = tidy_columns(study, spec)
+    trials = Output(folder / "trials", wide, lambda b: wide_rows(b, study, spec, stimuli, model))
+    rows = Output(folder / "responses", tidy, lambda b: tidy_rows(b, study, spec, model))
+    problems = Problems(folder)
+    with trials.open(problems), rows.open(problems):
+        for block in blocks(settings, spec, stimuli, sheet, answers):
+            trials.add(block)
+            rows.add(block)
+    title = f"Study {study.name} ({study.title}), experiment {settings.exp.name}"
+    tables = {"trials": wide, "responses": tidy}
+    with problems.of("codebook.json"):
+        write_json(folder / "codebook.json", codebook(title, tables))
+    with problems.of("dataset_description.json"):
+        write_description(folder, settings, tables)
+    counts = {"trials": trials.count, "responses": rows.count}
+    if problems.found:
+        raise UnwrittenError(problems.sentence, counts)
+    return counts
+
+
+def blocks(
+    settings: Settings, spec: ExperimentSpec, stimuli: Stimuli, sheet: Sheet, look_up: LookUp
+) -> Iterator[Block]:
+    """The trials and their answers, some at a time."""
+    of_each = asked_of_each(spec, settings.exp)
+    for start in range(0, len(stimuli.trials), TRIALS):
+        several = slice(start, start + TRIALS)
+        numbers = sheet.asked[several].ravel()
+        keys = as_texts(sheet.prompts[numbers])
+        found = look_up([key for key in dict.fromkeys(keys) if key])
+        items: dict[Slot, list[Item]] = {slot: [] for slot, _ in slots(spec)}
+        for asked, number, key, seed in zip(
+            cycle(of_each), numbers.tolist(), keys, sheet.seeds[numbers].tolist(), strict=False
+        ):
+            answer = found.get(key) if key else sheet.failures.get(number)
+            items[asked.slot].append(Item(asked, answer, seed))
+        yield Block(
+            spec, stimuli.trials[several], stimuli.cells[several], items, settings.exp.low_mass
+        )

@@ -1,0 +1,117 @@
+"""What a run leaves in its folder: tables, codebook, manifest; all of it a view of the store."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from grace.asking.ask import Ended
+from grace.asking.job import Job
+from grace.asking.plan import Plan
+from grace.asking.query_table import Sheet
+from grace.asking.timing import Clock
+from grace.errors import GraceError
+from grace.report import NAME as REPORT
+from grace.report import report_run
+from grace.runs.build_tables import build_tables
+from grace.runs.manifest import make_manifest
+from grace.store import Store
+from grace.tables.output import UnwrittenError
+from grace.tables.write import write_json
+from grace.types import Answer, EngineInfo
+
+log = logging.getLogger("grace")
+
+
+def write_start(job: Job, plan: Plan, sheet: Sheet, store: Store, clock: Clock) -> None:
+    """Say in the folder what is being run, so that it is known however the run ends."""
+    counts = count(sheet, store, plan.info)
+    manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status="running")
+    write_json(job.settings.folder / "manifest.json", manifest)
+
+
+def write_results(
+    job: Job, sheet: Sheet, plan: Plan, store: Store, clock: Clock, ended: Ended
+) -> dict[str, Any]:
+    """Write tables, codebook, manifest and report; returns the manifest, and why no report."""
+    broken: UnwrittenError | None = None
+    with clock.time("tables"):
+        try:
+            rows = write_tables(job.settings.folder, job, sheet, plan.info, store)
+        except UnwrittenError as error:
+            rows, broken = error.rows, error
+    counts = count(sheet, store, plan.info) | {"rows": rows}
+    status = str(ended)
+    if ended == "complete" and counts["failed"]:
+        status = "failures"
+    manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status=status)
+    write_json(job.settings.folder / "manifest.json", manifest)
+    log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
+    if broken is not None:
+        (job.settings.folder / REPORT).unlink(missing_ok=True)
+        raise broken
+    with clock.time("report"):
+        no_report = report_run(job.settings, sheet, plan.info, store, ended)
+    return manifest | {"no_report": no_report}
+
+
+def write_tables(
+    folder: Path, job: Job, sheet: Sheet, info: EngineInfo, store: Store
+) -> dict[str, int]:
+    """Write both tables and the codebook into a folder; returns each table's rows."""
+
+    def look_up(keys: Sequence[str]) -> dict[str, Answer]:
+        found: dict[str, Answer] = dict(store.failures(info, keys))
+        return found | dict(store.answers(info, keys))
+
+    return build_tables(folder, job.settings, job.spec, job.stimuli, sheet, look_up)
+
+
+def count(sheet: Sheet, store: Store, info: EngineInfo) -> dict[str, Any]:
+    """Answered, failed and unasked queries; a prompt two queries share counts for both."""
+    answered = not_asked = 0
+    reasons = Counter(failure.reason for failure in sheet.failures.values())
+    for _, keys in sheet.chunks():
+        asked = [key for key in keys if key]
+        missing = store.missing(info, asked)
+        failures = dict(store.failures(info, missing))
+        answered += len(asked) - len(missing)
+        not_asked += sum(key not in failures for key in missing)
+        reasons.update(failures[key].reason for key in missing if key in failures)
+    return {
+        "answered": answered,
+        "failed": reasons.total(),
+        "not_asked": not_asked,
+        "failures": dict(reasons.most_common()),
+    }
+
+
+class _QuietFile(logging.FileHandler):
+    """A log that does without: a full disk is told once, by whoever needs it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def run_log(folder: Path) -> Iterator[None]:
+    """Write Grace's log to run.log in the run's folder."""
+    try:
+        handler = _QuietFile(folder / "run.log", encoding="utf-8")
+    except OSError as error:
+        raise GraceError(f"{folder}: cannot write results ({error.strerror})") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    except GraceError as error:
+        log.error("%s", error)  # noqa: TRY400  (a user's error, no programmer's)
+        raise
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,132 @@
+"""The summary a person reads at the end of a run: mass, means per cell, what to doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from grace.config.settings import Settings
+from grace.config.study import ExperimentSpec
+from grace.questions.parsing.statuses import count_answers, shown_reasons
+from grace.tables.cells import CellTable, cell_tables, headings, level_text
+from grace.tables.terminal import Row, print_table
+
+LOW_MASS_ADVICE = (
+    "The model would rather say something else than one of the options, often a sentence. "
+    "Try a larger instruction-tuned model, exp.answer_prefix='Answer:' to start its turn, or "
+    "another wording in prompts/; report mass beside every result."
+)
+#: Rows of means that are shown at a terminal, of so many variants, at least so many of each.
+ROWS, VARIANTS, FEWEST = 60, 20, 4
+#: Reasons that are listed; how many more there are is said.
+REASONS = 5
+
+
+def show_summary(
+    folder: Path,
+    settings: Settings,
+    spec: ExperimentSpec,
+    manifest: Mapping[str, Any],
+    console: Console,
+) -> None:
+    """Print mass by question, means by design cell, failures and the files' paths."""
+    study = settings.study
+    if spec.raw:
+        _show_parsed(folder, spec, console)
+    if spec.scored:
+        _show_mass(folder, spec, console)
+    wanted = [*study.factors, *(name for heading in headings(spec) for name in heading.columns)]
+    trials = pd.read_parquet(folder / "trials.parquet", columns=list(dict.fromkeys(wanted)))
+    for table in cell_tables(trials, study, spec):
+        _show_cells(table, console)
+    _show_failures(manifest["counts"], settings, console)
+    if manifest["no_report"]:
+        console.print("[yellow]no report.html[/yellow]: ", end="")
+        console.print(manifest["no_report"], markup=False, highlight=False)
+    console.print("\nResults:")
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
+    """Mass by question. The rows of its first option stand for an answer's: all have the same."""
+    firsts = [
+        [("question", "==", name), ("option", "==", question.options[0].option(forms=True).name)]
+        for name, question in spec.scored.items()
+    ]
+    mass = pd.read_parquet(
+        folder / "responses.parquet", columns=["question", "mass", "flags"], filters=firsts
+    )
+    rows = []
+    for question, group in mass.groupby("question", sort=False):
+        low = int(group["flags"].str.contains("low_mass").sum())
+        values = group["mass"]
+        numbers = (_show(values.mean()), _show(values.median()), _show(values.min()))
+        rows.append(Row((str(question),), (*numbers, f"{low} of {len(group)}")))
+    title = "Mass: how much probability the options hold together"
+    print_table(console, title, ("question",), ("mean", "median", "lowest", "low_mass"), rows)
+    low = int(mass["flags"].str.contains("low_mass").sum())
+    if low:
+        console.print(f"[yellow]low_mass[/yellow]: {low} of {len(mass)} answers. {LOW_MASS_ADVICE}")
+
+
+def _show_parsed(folder: Path, spec: ExperimentSpec, console: Console) -> None:
+    """How many raw answers were read, and what the others lack. An answer counts once."""
+    path = folder / "trials.parquet"
+    columns = [name for name in pq.read_schema(path).names if name.endswith("parse_status")]
+    fields = [name for q in spec.raw.values() if q.parse for name in q.parse.fields]
+    counts = count_answers(pd.read_parquet(path, columns=columns), fields)
+    ok = int(counts.get("ok", 0))
+    console.print(f"Parsed: {ok:,} of {counts.sum():,} raw answers were read in full.")
+    for line in shown_reasons(counts, REASONS):
+        console.print(f"  {line}", markup=False, highlight=False)
+
+
+def _show_cells(table: CellTable, console: Console) -> None:
+    """Means by cell, of every variant; of many cells the first, and how many more there are."""
+    if table.why:
+        console.print(f"{table.title}: {table.why}.", markup=False, highlight=False)
+        return
+    variants = [list(own) for _, own in groupby(table.rows, key=lambda row: row.over)]
+    most = max(FEWEST, ROWS // len(variants))
+    rows = [
+        Row(
+            tuple(level_text(level) for level in (*row.over, *row.levels)),
+            (f"{row.trials}", *map(_show, row.means)),
+            ends=row is own[:most][-1],
+        )
+        for own in variants[:VARIANTS]
+        for row in own[:most]
+    ]
+    left_out = len(table.rows) - len(rows)
+    more = f"and {left_out:,} more; trials.csv has all of them" if left_out else ""
+    keys, numbers = (*table.overs, *table.factors), ("rows", *table.labels)
+    print_table(console, table.title, keys, numbers, rows, more)
+
+
+def _show_failures(counts: Mapping[str, Any], settings: Settings, console: Console) -> None:
+    if counts["failed"]:
+        console.print(f"[red]{counts['failed']} queries failed[/red]; their cells are missing:")
+        for line in shown_reasons(pd.Series(counts["failures"]), REASONS, "queries"):
+            console.print(f"  {line}", markup=False, highlight=False)
+    if counts["failed"]:
+        console.print("Run the same command again to ask them again.")
+    if counts["not_asked"] and settings.shard:
+        console.print(
+            f"{counts['not_asked']} queries are not in this store: run the other shards, then "
+            f"python -m grace.merge {settings.output}/answers.sqlite STORES, and then this "
+            "command without shard="
+        )
+    elif counts["not_asked"]:
+        console.print(f"{counts['not_asked']} queries were not asked yet; run the command again.")
+
+
+def _show(value: float) -> str:
+    return "missing" if pd.isna(value) else f"{value:.3g}"

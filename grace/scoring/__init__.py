@@ -1,0 +1,1 @@
+"""Token log-probabilities in; masses, distributions and their moments out. No engine, no study."""
