@@ -79,7 +79,7 @@ def study_work(stimuli: Path | None, *, rows: int | None, questions: Sequence[st
     from grace.config.command_line import compose
     from grace.config.settings import read_settings
     from grace.engines.make import make_engine
-    from grace.questions import ask
+    from grace.questions.queries import ask
     from grace.types import Prompt
 
     words = [f"data='{stimuli}'"] if stimuli else []

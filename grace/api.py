@@ -93,11 +93,12 @@ def run_study(*overrides: str, **settings: Any) -> Run:
     """
     from rich.console import Console
 
+    from grace.report.automatic import report_run
     from grace.runs.runner import run
 
     words = [*overrides, *(f"{name}={_word(name, value)}" for name, value in settings.items())]
     checked = read_settings(compose(words))
-    outcome = run_sync(run(checked, Console(emoji=False)))
+    outcome = run_sync(run(checked, Console(emoji=False), report=report_run))
     if outcome.code == INTERRUPTED:
         raise KeyboardInterrupt
     if checked.dry_run:

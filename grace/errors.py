@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from grace.config.printable import visible
+import re
+import unicodedata
 
+#: Control characters but tab and line feed, marks of direction, and halves of surrogate pairs.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb]"
+)
 #: What is told of the longest sentence: its beginning and its end.
 _BEGINNING, _END = 1200, 600
 
@@ -62,3 +67,18 @@ class StimuliError(GraceError):
 def _shorten(value: object, limit: int = 120) -> str:
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def visible(text: str) -> str:
+    """The text with ␀ for NUL, ⟨U+202E⟩ for a mark of direction, and so on; lines stay."""
+    return _HIDDEN.sub(_sign, text.replace("\r\n", "\n"))
+
+
+def _sign(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    name = unicodedata.name(found[0], "")
+    return f"⟨U+{code:04X}{' ' + name.lower() if name else ''}⟩"

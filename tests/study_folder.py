@@ -11,7 +11,7 @@ from pathlib import Path
 from grace.asking.job import Job, load_job
 from grace.config.command_line import compose
 from grace.config.settings import read_settings
-from grace.questions import ask
+from grace.questions.queries import ask
 from grace.types import Query
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example-study"

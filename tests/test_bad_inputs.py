@@ -20,7 +20,7 @@ from grace.asking.job import load_job
 from grace.config.command_line import compose, refuse_words, search_path
 from grace.config.settings import read_settings
 from grace.errors import GraceError
-from grace.questions import ask
+from grace.questions.queries import ask
 from grace.questions.templates import Templates
 from grace.runs.runner import run
 from tests.test_new_study import BREAKS, EXAMPLE

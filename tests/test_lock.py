@@ -34,7 +34,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     """Run a program that knows the lock."""
-    header = "import fcntl, os, resource, sys, time\nfrom grace import lock\nfrom grace.runs.lock import *\n"
+    header = (
+        "import fcntl, os, resource, sys, time\n"
+        "from grace.runs import lock\nfrom grace.runs.lock import *\n"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", header + program, *map(str, arguments)],
         cwd=ROOT,

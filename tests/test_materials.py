@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grace.materials import build_stimuli, read
+from grace.materials import build_stimuli
 from grace.stimuli.counterbalance import assignments, orders, trials
+from grace.stimuli.materials import read
 from grace.stimuli.stories import STUDIES, Materials
 
 DATA = Path(__file__).parents[1] / "data"

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from grace.errors import ConfigError
-from grace.materials import build, build_stimuli, read
+from grace.materials import build_stimuli
+from grace.stimuli.materials import build, read
 from grace.stimuli.stories import STUDIES
 from tests.test_materials import DATA, materials
 

@@ -15,15 +15,10 @@ A stage within a stage is taken out of the outer one, so that the seconds add up
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 #: When this was imported, which a command does before all else.
 _BEGAN = [perf_counter()]
@@ -85,28 +80,3 @@ def timed(stage: str) -> Iterator[None]:
         return
     with outer[0].time(stage):
         yield
-
-
-def write_profile(
-    clock: Clock, folder: Path, manifest: Mapping[str, Any], console: Console
-) -> None:
-    """Write profile.json into the run's folder and print it."""
-    seconds = clock.breakdown()
-    plan = manifest["plan"]
-    content = {
-        "seconds": {stage: round(spent, 4) for stage, spent in seconds.items()},
-        "queries": plan["queries"],
-        "tokens": plan["tokens"],
-        "distinct_tokens": plan["distinct_tokens"],
-    }
-    from rich.table import Table
-
-    from grace.tables.write import write_json
-
-    path = folder / "profile.json"
-    write_json(path, content)
-    table = Table("stage", "seconds", "share", title="Where time went", title_justify="left")
-    for stage, spent in seconds.items():
-        table.add_row(stage, f"{spent:.2f}", f"{spent / seconds['total']:.0%}")
-    console.print(table)
-    console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)

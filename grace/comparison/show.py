@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 from rich import box
@@ -36,6 +38,17 @@ BESIDE = {
     "loglik": "saturated",
     "p_negation": "people",
 }
+
+
+def show_all(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Print each comparison, then those of one study side by side."""
+    for one in comparisons:
+        show(one, console)
+    study = attrgetter("study")
+    for _, group in groupby(sorted(comparisons, key=study), key=study):
+        alike = list(group)
+        if len(alike) > 1:
+            show_together(alike, console)
 
 
 def show(comparison: Comparison, console: Console) -> None:

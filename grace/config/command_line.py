@@ -1,7 +1,7 @@
 """The entry of Grace's commands: one command line for all of them.
 
-Settings are written name=value (grace.config.overrides makes of them what Hydra composes), help is of
-grace.config.manual, and what the user can mend is one sentence and exit code 1.
+Settings are written name=value (overrides.py makes of them what Hydra composes), help comes from
+manual/, and what the user can mend is one sentence and exit code 1.
 """
 
 from __future__ import annotations

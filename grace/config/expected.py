@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from grace.config.printable import visible
+from grace.errors import visible
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

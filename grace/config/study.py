@@ -23,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from grace.config.answer_fields import ParserSpec
 from grace.config.column_names import filled, placeholders, signs, slug
 from grace.config.literal import Asked, Label, Level, Literally, Number, Text, as_text, literally
 from grace.config.sandbox import same_form
-from grace.questions.parsing import ParserSpec
 from grace.types import Option
 
 Name = str | int
@@ -222,7 +222,7 @@ class QuestionSpec(Spec):
 class ReductionSpec(Spec):
     """Several answers about exclusive states, reduced to one distribution over the states.
 
-    See `grace.scoring.distributions.reduce_means` and `grace.scoring.distributions.reduce_coherent`.
+    See `reduce_means` and `reduce_coherent` in grace.scoring.distributions.
     """
 
     question: Label

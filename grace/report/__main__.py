@@ -9,7 +9,7 @@ from grace.config.command_line import OK, plain_main
 from grace.config.manual.commands import REPORT
 from grace.config.run_folders import read_words, shared_folder
 from grace.errors import ConfigError
-from grace.report import NAME
+from grace.runs.outputs import REPORT_FILE
 
 
 def report(words: Sequence[str]) -> int:
@@ -28,8 +28,8 @@ def _output(runs: Sequence[Path], settings: dict[str, str]) -> Path:
     if "output" in settings:
         return Path(settings["output"])
     if len(runs) == 1:
-        return runs[0] / NAME
-    return shared_folder(runs, "output=FILE.html") / NAME
+        return runs[0] / REPORT_FILE
+    return shared_folder(runs, "output=FILE.html") / REPORT_FILE
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from markupsafe import Markup
 from grace.comparison.comparing import Comparison
 from grace.comparison.show import OPEN, same_way
 from grace.comparison.study1 import PLANNED, READING_A_CELL
-from grace.config.printable import visible
-from grace.errors import ConfigError
+from grace.errors import ConfigError, visible
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
 from grace.figures.letters import NAMED, fit_fonts

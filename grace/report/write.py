@@ -7,10 +7,10 @@ from pathlib import Path
 
 from grace.asking.query_table import Sheet
 from grace.figures.view import View, view
-from grace.report import NAME
 from grace.report.material import Material, recall, take
 from grace.report.page import Source, render
 from grace.report.trials import pack
+from grace.runs.outputs import REPORT_FILE
 from grace.runs.prompt_examples import read_examples
 from grace.store import Store
 from grace.tables.write import write_text
@@ -20,7 +20,7 @@ from grace.types import EngineInfo
 def write_report(folder: Path, sheet: Sheet, info: EngineInfo, store: Store) -> None:
     """Write the report of a run whose plan and store are at hand."""
     source = _source(view(folder), take(sheet, info, store))
-    write_text(folder / NAME, render([source]))
+    write_text(folder / REPORT_FILE, render([source]))
 
 
 def report_folders(runs: Sequence[Path], output: Path, style: str | None = None) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,19 @@ from grace.asking.job import Job
 from grace.asking.plan import Plan
 from grace.asking.query_table import Sheet
 from grace.asking.timing import Clock
+from grace.config.settings import Settings
 from grace.errors import GraceError
-from grace.report import NAME as REPORT
-from grace.report import report_run
 from grace.runs.build_tables import build_tables
 from grace.runs.manifest import make_manifest
 from grace.store import Store
 from grace.tables.output import UnwrittenError
 from grace.tables.write import write_json
 from grace.types import Answer, EngineInfo
+
+#: The report's name in a run's folder.
+REPORT_FILE = "report.html"
+#: Writes the report of a run that has its tables; why there is none, "" where nothing is wrong.
+Reporter = Callable[[Settings, Sheet, EngineInfo, Store, Ended], str]
 
 log = logging.getLogger("grace")
 
@@ -35,7 +39,13 @@ def write_start(job: Job, plan: Plan, sheet: Sheet, store: Store, clock: Clock) 
 
 
 def write_results(
-    job: Job, sheet: Sheet, plan: Plan, store: Store, clock: Clock, ended: Ended
+    job: Job,
+    sheet: Sheet,
+    plan: Plan,
+    store: Store,
+    clock: Clock,
+    ended: Ended,
+    report: Reporter | None,
 ) -> dict[str, Any]:
     """Write tables, codebook, manifest and report; returns the manifest, and why no report."""
     broken: UnwrittenError | None = None
@@ -52,10 +62,10 @@ def write_results(
     write_json(job.settings.folder / "manifest.json", manifest)
     log.info("%s: %s", status, {k: v for k, v in counts.items() if k != "failures"})
     if broken is not None:
-        (job.settings.folder / REPORT).unlink(missing_ok=True)
+        (job.settings.folder / REPORT_FILE).unlink(missing_ok=True)
         raise broken
     with clock.time("report"):
-        no_report = report_run(job.settings, sheet, plan.info, store, ended)
+        no_report = report(job.settings, sheet, plan.info, store, ended) if report else ""
     return manifest | {"no_report": no_report}
 
 

@@ -19,13 +19,14 @@ from grace.asking.job import Job, load_job
 from grace.asking.plan import make_plan, show_plan, show_prompts
 from grace.asking.prompt_spool import Shelf
 from grace.asking.query_table import make_sheet
-from grace.asking.timing import Clock, write_profile
+from grace.asking.timing import Clock
 from grace.config.command_line import FAILED_QUERIES, INTERRUPTED, OK
 from grace.config.printable import one_line
 from grace.config.settings import Settings
 from grace.engines.make import make_engine
 from grace.runs.lock import RunLock
-from grace.runs.outputs import run_log, write_results, write_start
+from grace.runs.outputs import Reporter, run_log, write_results, write_start
+from grace.runs.profile import write_profile
 from grace.runs.prompt_examples import write_examples
 from grace.runs.resume import Recalled, as_before, finished, remember, take_over
 from grace.runs.settings_differences import refuse_differences
@@ -53,8 +54,9 @@ async def run(
     console: Console,
     interrupt: Interrupt | None = None,
     clock: Clock | None = None,
+    report: Reporter | None = None,
 ) -> Outcome:
-    """Run a study × experiment × model with these settings."""
+    """Run a study × experiment × model with these settings; `report` writes its report."""
     clock = clock or Clock()
     with clock.time("load"):
         job = load_job(settings)
@@ -67,10 +69,10 @@ async def run(
             console.print(held.notice, markup=False, highlight=False)
         refuse_differences(job)
         if before := finished(job):
-            manifest = write_again(job, before, clock, console)
+            manifest = write_again(job, before, clock, console, report)
         else:
             with interrupt or Interrupt() as signals:
-                manifest = await ask_and_write(job, clock, console, signals)
+                manifest = await ask_and_write(job, clock, console, signals, report)
     show_what_came_out(folder, job, manifest, console)
     if settings.profile:
         write_profile(clock, folder, manifest, console)
@@ -78,7 +80,7 @@ async def run(
 
 
 async def ask_and_write(
-    job: Job, clock: Clock, console: Console, interrupt: Interrupt
+    job: Job, clock: Clock, console: Console, interrupt: Interrupt, report: Reporter | None
 ) -> dict[str, Any]:
     """Start the engine, make the plan, ask what the store does not know, write the tables."""
     with Shelf() as shelf:
@@ -104,7 +106,7 @@ async def ask_and_write(
                     limit = job.settings.max_failures
                     ended = await answer_all(engine, store, todo, console, interrupt, limit)
                 plan = replace(plan, info=engine.info)
-                return write_results(job, sheet, plan, store, clock, ended)
+                return write_results(job, sheet, plan, store, clock, ended, report)
 
 
 def foresee(engine: Engine, work: Work) -> Forecast | None:
@@ -112,7 +114,9 @@ def foresee(engine: Engine, work: Work) -> Forecast | None:
     return engine.forecast(work) if 0 < len(work) <= FORESEEN else None
 
 
-def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> dict[str, Any]:
+def write_again(
+    job: Job, before: Recalled, clock: Clock, console: Console, report: Reporter | None
+) -> dict[str, Any]:
     """Write the tables of a run whose every answer is in the store."""
     plan = before.plan(job, known=before.sheet.mine_count())
     show_plan(plan, job.settings, console)
@@ -121,7 +125,7 @@ def write_again(job: Job, before: Recalled, clock: Clock, console: Console) -> d
     console.print(f"{why}; writing the tables.")
     take_over(job, before, plan)
     with Store.open(job.store_path) as store:
-        return write_results(job, before.sheet, plan, store, clock, "complete")
+        return write_results(job, before.sheet, plan, store, clock, "complete", report)
 
 
 def show_what_came_out(

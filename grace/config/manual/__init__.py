@@ -1,7 +1,7 @@
 """What every command and setting is, in one line each: the one source of all help.
 
-Nothing heavy is imported here, so that help is quick; settings are checked in grace.config.settings,
-and a test holds both to the same names and values.
+Nothing heavy is imported here, so that help is quick; settings.py in the folder above checks
+settings, and a test holds both to the same names and values.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from grace.asking.timing import timed
 from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.local.cut import Batch, cut_batches
 from grace.engines.local.load import load_config, load_model, load_tokenizer, own_ends, stop_ids
@@ -210,9 +209,8 @@ class LocalEngine:
         if self._model is None:
             from grace.engines.local.forward import Reader
 
-            with timed("load"):
-                self._model = load_model(self._source, self._model_settings, self._settings)
-                self._reader = Reader(self._model, self._room.tokens, self._source.name)
+            self._model = load_model(self._source, self._model_settings, self._settings)
+            self._reader = Reader(self._model, self._room.tokens, self._source.name)
 
     async def close(self) -> None:
         """Let the weights go."""
