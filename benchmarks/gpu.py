@@ -90,9 +90,9 @@ def measure(
 ) -> Line:
     """One shape: the tree, the plain pass and the card, in turn."""
     from grace.config.settings import LocalSettings
-    from grace.engines.local.cut import cut_batches
+    from grace.engines.local.batch_cutting import cut_batches
     from grace.engines.local.forward import Reader
-    from grace.engines.local.room import find_room
+    from grace.engines.local.memory_budget import find_room
 
     model = make_model(shape, device, dtype)
     vocabulary = int(model.config.vocab_size)

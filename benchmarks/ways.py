@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from benchmarks.work import Ids, Item, Work
+from grace.engines.vllm import logprob_requests
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class QuickPrefill(Prefill):
     """The same with the linear layers Grace uses."""
 
     def __init__(self, setup: Setup) -> None:
-        from grace.engines.local.linear import use_onednn
+        from grace.engines.local.onednn_linear import use_onednn
 
         super().__init__(setup)
         use_onednn(self.model)
@@ -288,13 +289,12 @@ class ServerPromptLogprobs(Server):
         gate = asyncio.Semaphore(32)
 
         async def one(context: Ids, option: Ids) -> float:
-            from grace.engines.vllm import reading
 
             async with gate:
                 values = await self.engine._pool.post(
                     "/v1/completions",
-                    reading.prompt_body(self.engine.served.name, context + option),
-                    check=lambda a: reading.read_prompt(a, context + option, len(context)),
+                    logprob_requests.prompt_body(self.engine.served.name, context + option),
+                    check=lambda a: logprob_requests.read_prompt(a, context + option, len(context)),
                 )
             return float(sum(values))
 

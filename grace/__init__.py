@@ -23,7 +23,7 @@ from grace.version import __version__
 if TYPE_CHECKING:
     from grace import figures, rsa
     from grace.api import run_study, score
-    from grace.comparison.comparisons import compare_runs
+    from grace.comparison.compare_many import compare_runs
     from grace.errors import GraceError
     from grace.runs.results import Run, load
 
@@ -32,7 +32,7 @@ look_for_core()
 _WHERE = {
     "GraceError": "grace.errors",
     "Run": "grace.runs.results",
-    "compare_runs": "grace.comparison.comparisons",
+    "compare_runs": "grace.comparison.compare_many",
     "load": "grace.runs.results",
     "run_study": "grace.api",
     "score": "grace.api",

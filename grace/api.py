@@ -15,11 +15,11 @@ import pandas as pd
 from grace.asking.prompt_origin import Alike, alike_refusal, differ
 from grace.config.argument_kinds import found
 from grace.config.command_line import INTERRUPTED, compose
-from grace.config.expected import shown
 from grace.config.overrides import quoted
 from grace.config.printable import writable
 from grace.config.resources import expand
 from grace.config.settings import Settings, read_settings
+from grace.config.validation_messages import shown
 from grace.engines.make import make_engine
 from grace.errors import ConfigError, QueryError
 from grace.runs.results import Run, load

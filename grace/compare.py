@@ -15,7 +15,7 @@ def compare_command(words: Sequence[str]) -> int:
     folders, settings = read_words(words, COMPARE, runs=0)
     from rich.console import Console
 
-    from grace.comparison.comparisons import check, compare_all, write_all
+    from grace.comparison.compare_many import check, compare_all, write_all
     from grace.comparison.show import show_all
 
     asked = check(folders, settings)

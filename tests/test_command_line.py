@@ -226,7 +226,7 @@ def fields(kind: type[BaseModel], before: str = "") -> dict[str, Any]:
 
 
 def test_the_manual_is_of_every_setting() -> None:
-    """A setting without a line in grace/manual/settings.py is in no help."""
+    """A setting without a line in grace/config/manual/settings.py is in no help."""
     groups = {"study", "exp", "model", "engine", "serve"}
     here = {name for name in fields(Settings) if name not in groups}
     here |= set(fields(ExpSettings, "exp.")) | set(fields(ModelSettings, "model."))

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from grace import figures
-from grace.comparison.comparisons import compare_runs
+from grace.comparison.compare_many import compare_runs
 from grace.config.resources import shipped
 from tests.figure_runs import WORDS
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from grace.figures import letters
+from grace.figures import fonts
 from grace.figures.style import canvas, styled
 from grace.figures.write import as_bytes
 
@@ -24,12 +24,12 @@ def labelled(*labels: str) -> Figure:
 @pytest.fixture
 def one_more_font(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which only the mathematical font has the letter 𝔄, and none has the others."""
-    fonts = [("STIXGeneral", font_manager.findfont("STIXGeneral"))]
-    monkeypatch.setattr(letters, "_installed", lambda: fonts)
+    there = [("STIXGeneral", font_manager.findfont("STIXGeneral"))]
+    monkeypatch.setattr(fonts, "_installed", lambda: there)
 
 
 def has(family: str, letter: str) -> bool:
-    return letter in letters._has(font_manager.findfont(family))
+    return letter in fonts._has(font_manager.findfont(family))
 
 
 def test_a_font_that_has_the_letter_is_found(one_more_font: None) -> None:
@@ -44,8 +44,8 @@ def test_a_font_that_has_the_letter_is_found(one_more_font: None) -> None:
         svg = as_bytes(figure, "svg").decode()
         as_bytes(figure, "png")
         as_bytes(figure, "pdf")
-    assert letters.borrows(figure)
-    assert letters.said_of(figure) == ""
+    assert fonts.borrows(figure)
+    assert fonts.said_of(figure) == ""
     assert "STIXGeneral" in svg
 
 
@@ -58,7 +58,7 @@ def test_letters_that_no_font_has_are_said_once_and_not_on_the_console(
         for kind in ("svg", "png", "pdf"):
             as_bytes(figure, kind)
     with styled():
-        said = letters.said_of(figure)
+        said = fonts.said_of(figure)
     assert said.startswith("no font on this machine has ")
     assert {"蛋", "糕", "面", "包"} <= set(said)
     said_of_all = capsys.readouterr()
@@ -68,15 +68,15 @@ def test_letters_that_no_font_has_are_said_once_and_not_on_the_console(
 
 def test_arabic_is_written_right_only_in_svg() -> None:
     with styled():
-        said = letters.said_of(labelled("خبز", "bread"))
+        said = fonts.said_of(labelled("خبز", "bread"))
     assert "Arabic letters are neither joined nor put in order in PNG and PDF" in said
 
 
 def test_latin_figures_are_as_they_were(tmp_path: Path) -> None:
     figure = labelled("cake", "Größe", "0–1 × “α”")
     with styled():
-        assert letters.said_of(figure) == ""
-    assert not letters.borrows(figure)
+        assert fonts.said_of(figure) == ""
+    assert not fonts.borrows(figure)
     assert b"/FontFile2" in as_bytes(figure, "pdf")
 
 
@@ -84,5 +84,5 @@ def test_latin_figures_are_as_they_were(tmp_path: Path) -> None:
 def test_odd_texts_do_no_harm(text: str) -> None:
     figure = labelled(text)
     with styled():
-        letters.said_of(figure)
+        fonts.said_of(figure)
     as_bytes(figure, "png")

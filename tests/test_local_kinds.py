@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
 
 import grace
-from grace.engines.local.cut import Batch
+from grace.engines.local.batch_cutting import Batch
 from grace.engines.local.forward import Reader
 from grace.errors import GraceError
 from grace.types import Message, Prompt, Query, Sampling

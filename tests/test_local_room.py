@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from grace.config.settings import LocalSettings
-from grace.engines.local.room import find_room, weight_bytes
+from grace.engines.local.memory_budget import find_room, weight_bytes
 from tests.tiny import FAMILIES
 
 

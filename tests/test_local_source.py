@@ -18,7 +18,7 @@ import grace
 from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.hub import cached_commit
 from grace.engines.local import LocalEngine
-from grace.engines.local.source import find_source
+from grace.engines.local.model_files import find_source
 from grace.errors import ConfigError
 from grace.store import Store
 from grace.store.encode import decode_prompt, encode_prompt

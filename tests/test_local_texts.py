@@ -13,9 +13,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GraniteMoeHybridConfig
 
-from grace.engines.local.cut import Batch
+from grace.engines.local.batch_cutting import Batch
 from grace.engines.local.forward import Reader
-from grace.engines.local.sample import draw_texts
+from grace.engines.local.sampling import draw_texts
 from grace.types import Form, Generation, Message, Option, Prompt, Query, Sampling
 
 STOPS = frozenset({1, 9, 10, 11, 12, 13, 14, 15})  # so that texts end at many lengths

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from grace.engines.local.attend import TreeLayout
-from grace.engines.local.cut import PASS_COST, Batch, cut_batches
+from grace.engines.local.batch_cutting import PASS_COST, Batch, cut_batches
 from grace.engines.local.forward import Reader
-from grace.engines.local.tree import build_tree
+from grace.engines.local.token_tree import build_tree
+from grace.engines.local.tree_attention import TreeLayout
 from grace.scoring.trie import NodeLogprobs, prompt_nodes
 from grace.types import Form, Message, Option, Prompt, Query, Sampling
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grace.config.expected import describe
+from grace.config.validation_messages import describe
 from grace.questions.parsing import ParserSpec, parse
 from tests.parsing_specs import (
     bets,

@@ -1,4 +1,4 @@
-"""Plans of any size: prompts on the shelf, batches by number, and the numbers a plan prints."""
+"""Plans of any size: prompts in the spool, batches by number, and the numbers a plan prints."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import grace
 import grace.asking.query_table
 import grace.runs.runner
 from grace.asking import prompt_spool as shelves
-from grace.asking.batches import Work, cut_work
-from grace.asking.prompt_spool import Shelf
+from grace.asking.batches import Batches, cut_work
+from grace.asking.prompt_spool import PromptSpool
 from grace.config.command_line import compose
 from grace.config.settings import read_settings
 from grace.errors import GraceError
@@ -50,7 +50,7 @@ def prompts_of(contexts: Sequence[tuple[int, ...]]) -> list[Prompt]:
     size=st.integers(1, 9),
     at_once=st.integers(1, 7),
 )
-def test_a_shelf_on_disk_is_as_one_in_memory(
+def test_a_spool_on_disk_is_as_one_in_memory(
     contexts: list[tuple[int, ...]], kept: int, size: int, at_once: int
 ) -> None:
     prompts = list(enumerate(prompts_of(contexts)))
@@ -59,16 +59,16 @@ def test_a_shelf_on_disk_is_as_one_in_memory(
         first.setdefault(prompt.key, number)
     expected = sorted(first.values(), key=lambda n: (prompts[n][1].context, prompts[n][1].key))
     for most in (kept, 1_000_000):
-        with Shelf(most, size) as shelf:
+        with PromptSpool(most, size) as spool:
             for start in range(0, len(prompts), at_once):
-                shelf.put(prompts[start : start + at_once])
-            portions = list(shelf.in_order())
+                spool.put(prompts[start : start + at_once])
+            portions = list(spool.in_order())
             assert [number for portion in portions for number, _ in portion] == expected
             assert all(prompt == prompts[n][1] for portion in portions for n, prompt in portion)
             assert all(len(portion) == size for portion in portions[:-1])
             backwards = [number for number, _ in reversed(prompts)]
-            assert shelf.get(backwards) == [prompts[n][1] for n in backwards]
-            keys = [prompt.key for prompt in shelf.get(backwards)]
+            assert spool.get(backwards) == [prompts[n][1] for n in backwards]
+            keys = [prompt.key for prompt in spool.get(backwards)]
             assert keys == [prompts[n][1].key for n in backwards]
 
 
@@ -78,9 +78,9 @@ def test_tokens_are_counted_across_portions(contexts: list[tuple[int, ...]], siz
     distinct = {prompt.key: prompt for prompt in prompts_of(contexts)}.values()
     inner = 1  # beside the end of the context, options branch behind the token 5
     nodes = {p.context[:n] for p in distinct for n in range(1, len(p.context) + 1)}
-    with Shelf(2, size) as shelf:
-        shelf.put(enumerate(prompts_of(contexts)))
-        work, tokens = cut_work(shelf, batches_of(3))
+    with PromptSpool(2, size) as spool:
+        spool.put(enumerate(prompts_of(contexts)))
+        work, tokens = cut_work(spool, batches_of(3))
     assert tokens.all == sum(len(p.context) + inner for p in distinct)
     assert tokens.distinct == len(nodes) + inner * len(distinct)
     assert len(work) == len(distinct)
@@ -102,8 +102,8 @@ def test_work_is_shared_out_and_cut_down_by_batches(
     wanted = np.array(data.draw(st.lists(st.booleans(), min_size=total, max_size=total)), bool)
     ends = np.cumsum(sizes, dtype=np.intp)
     batches = [order[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-    shelf: Any = SimpleNamespace(get=list)
-    work = Work(shelf, np.array(order, np.int32), ends)
+    spool: Any = SimpleNamespace(get=list)
+    work = Batches(spool, np.array(order, np.int32), ends)
     assert list(work) == batches
     for k in range(1, n + 1):
         part = work.part(k, n)
@@ -128,7 +128,7 @@ def test_a_plan_larger_than_memory_leaves_the_same_tables(
     words = (exp, "pilot=4", "engine.max_batch_tokens=1", "exp.max_tokens=9", "exp.replicates=2")
     words = (*(w for w in words if exp == "exp=1" or "exp." not in w), *model(tiny("llama-byte")))
     whole = run_here(*words, output="whole")
-    monkeypatch.setattr(grace.runs.runner, "Shelf", partial(Shelf, 5, 4))
+    monkeypatch.setattr(grace.runs.runner, "PromptSpool", partial(PromptSpool, 5, 4))
     monkeypatch.setattr(grace.asking.query_table, "PORTION", 3)
     monkeypatch.setattr(grace.asking.query_table, "CHUNK", 2)
     assert run_here(*words, output="parts") == whole
@@ -146,6 +146,6 @@ def test_a_temporary_file_without_room_is_one_sentence(monkeypatch: pytest.Monke
     make = shelves._temporary
     monkeypatch.setattr(shelves, "_temporary", small)
     contexts = [(1, n) for n in range(1000)]
-    with Shelf(10) as shelf, pytest.raises(GraceError, match="TMPDIR") as caught:
-        shelf.put(enumerate(prompts_of(contexts)))
+    with PromptSpool(10) as spool, pytest.raises(GraceError, match="TMPDIR") as caught:
+        spool.put(enumerate(prompts_of(contexts)))
     assert "\n" not in str(caught.value)

@@ -16,7 +16,7 @@ from grace import rsa
 from grace.errors import GraceError
 from grace.rsa.heldout import _split
 from grace.rsa.likelihood import Likelihood
-from grace.rsa.space import Parameter, Space
+from grace.rsa.parameter_space import Parameter, Space
 from tests.rsa_humans import BETS, COUNTS
 
 CELLS = [("one", 1), ("one", 2), ("one", 3), ("two", 2), ("two", 3), ("some", 2), ("some", 3)]

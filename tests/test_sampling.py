@@ -7,13 +7,13 @@ import pytest
 import torch
 from scipy import stats
 
-from grace.engines.local import sample
+from grace.engines.local import sampling
 from grace.types import Sampling
 
 
 def drawn(logits: torch.Tensor, settings: Sampling, n: int = 20_000) -> np.ndarray:
     uniforms = np.random.default_rng(0).random(n)
-    tokens = sample.pick(logits.expand(n, -1), [settings] * n, uniforms)
+    tokens = sampling.pick(logits.expand(n, -1), [settings] * n, uniforms)
     return np.bincount(tokens.numpy(), minlength=logits.shape[-1])
 
 
@@ -23,7 +23,7 @@ def drawn(logits: torch.Tensor, settings: Sampling, n: int = 20_000) -> np.ndarr
 def test_draws_follow_the_nucleus(
     temperature: float, top_p: float, head: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample, "HEAD", head)
+    monkeypatch.setattr(sampling, "HEAD", head)
     logits = torch.tensor([[1.0, 3.0, 2.0, -1.0, 0.5, 2.5]])
     counts = drawn(logits, Sampling(temperature, top_p, 1, 0))
     # By the definition: the smallest set of most probable tokens that holds top_p.

@@ -13,7 +13,7 @@ import grace
 from grace.config.command_line import compose
 from grace.config.settings import read_settings
 from grace.engines.local.load import load_tokenizer
-from grace.engines.local.source import find_source
+from grace.engines.local.model_files import find_source
 
 SENTENCES = ["is the sky blue ? answer yes or no", "nine of ten say yes , one says no"] * 20
 

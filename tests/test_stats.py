@@ -58,8 +58,10 @@ def test_a_row_is_a_prompt_however_many_participants_it_was_asked_for(
     """Against the prompts themselves, which the data do not hold."""
     folder = runs[study, "2"]
     reopened = reopen(folder)
-    sheet = recall_plan(reopened).sheet
-    prompts = [[str(sheet.prompts[number]) for number in numbers] for numbers in sheet.asked]
+    query_table = recall_plan(reopened).query_table
+    prompts = [
+        [str(query_table.prompts[number]) for number in numbers] for numbers in query_table.asked
+    ]
     trials = reopened.job.stimuli.trials
     names = [ITEM[study], *FACTORS[study]]
     cells = [tuple(trial.values[name] for name in names) for trial in trials]

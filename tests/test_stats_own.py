@@ -13,7 +13,7 @@ import pytest
 from grace.config.study import ExperimentSpec
 from grace.stats.fields import derived_fields
 from grace.stats.models import MixedModel, obstacles, quoted
-from grace.stats.own import outcomes
+from grace.stats.own_study import outcomes
 from tests.own_study import write_own
 from tests.test_run import model, run
 

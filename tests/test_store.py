@@ -281,7 +281,7 @@ def test_a_commit_when_many_wait(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_commit_after_a_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("grace.store.waiting.time.monotonic", lambda: now)
+    monkeypatch.setattr("grace.store.write_buffer.time.monotonic", lambda: now)
     with Store.open(path) as store:
         assert not store.due()
         store.add(INFO, *scored(1))

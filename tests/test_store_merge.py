@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grace.store import Store, StoreConflictError, StoreError, merge
-from grace.store.compare import default_tolerance, disagreement, largest_difference
+from grace.store.agreement import default_tolerance, disagreement, largest_difference
 from grace.types import FormScore, OptionScore, OptionScores
 from tests.answers import INFO, drawn, exact, failed, fill, scored, sentence
 

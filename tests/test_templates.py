@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoTokenizer
 
 import grace
-from grace.engines.local.template import ChatTemplate
+from grace.engines.local.chat_template import ChatTemplate
 from grace.engines.local.tokenise import Tokeniser
 from grace.questions.rendered_chat import open_thoughts, written_date
 from grace.types import Message, Option, Query

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from grace.asking.batches import Work
+from grace.asking.batches import Batches
 from grace.asking.interrupt import Interrupt
 from grace.asking.progress import Ticker
 from grace.asking.timing import timed
@@ -31,7 +31,7 @@ COMMITTING = 0.25
 async def answer_all(
     engine: Engine,
     store: Store,
-    todo: Work,
+    todo: Batches,
     console: Console,
     interrupt: Interrupt,
     max_failures: int,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.asking.prompt_spool import Shelf
+from grace.asking.prompt_spool import PromptSpool
 from grace.scoring.trie import common_prefix, prompt_nodes
 from grace.types import Engine, Prompt
 
@@ -39,10 +39,10 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Work:
-    """Prompts by number, in batches; each is fetched from the shelf when its turn comes."""
+class Batches:
+    """Prompts by number, in batches; each is fetched from the spool when its turn comes."""
 
-    shelf: Shelf
+    spool: PromptSpool
     numbers: NDArray[np.int32]  # in the order of asking
     ends: NDArray[np.intp]  # where each batch ends among them
 
@@ -52,34 +52,34 @@ class Work:
     def __iter__(self) -> Iterator[list[Prompt]]:
         start = 0
         for end in self.ends.tolist():
-            yield self.shelf.get(self.numbers[start:end].tolist())
+            yield self.spool.get(self.numbers[start:end].tolist())
             start = end
 
-    def part(self, k: int, n: int) -> Work:
+    def part(self, k: int, n: int) -> Batches:
         """Every n-th batch, from the k-th on: neighbours share prefixes, and sizes even out."""
         sizes = np.diff(self.ends, prepend=0)
         return self._keeping(np.repeat(np.arange(len(sizes)) % n == k - 1, sizes))
 
-    def only(self, wanted: Mask) -> Work:
+    def only(self, wanted: Mask) -> Batches:
         """What of each batch is wanted, of all queries by number."""
         return self._keeping(wanted[self.numbers])
 
-    def _keeping(self, kept: Mask) -> Work:
+    def _keeping(self, kept: Mask) -> Batches:
         """The batches without what is not kept; those of which nothing is left are none."""
         before = np.concatenate([[0], np.cumsum(kept)])
         ends = np.unique(before[self.ends])
         return replace(self, numbers=self.numbers[kept], ends=ends[ends > 0])
 
 
-def cut_work(shelf: Shelf, engine: Engine) -> tuple[Work, Tokens]:
-    """All that is on the shelf as the engine's batches, and how many tokens it is."""
+def cut_work(spool: PromptSpool, engine: Engine) -> tuple[Batches, Tokens]:
+    """All that is in the spool as the engine's batches, and how many tokens it is."""
     tokens = Tokens()
     numbers, ends = array("i"), array("l")
-    for portion in shelf.in_order():
+    for portion in spool.in_order():
         prompts = [prompt for _, prompt in portion]
         number = {prompt.key: number for number, prompt in portion}
         tokens.add(prompts)
         for batch in engine.batches(prompts):
             numbers.extend(number[prompt.key] for prompt in batch)
             ends.append(len(numbers))
-    return Work(shelf, np.array(numbers, np.int32), np.array(ends, np.intp)), tokens
+    return Batches(spool, np.array(numbers, np.int32), np.array(ends, np.intp)), tokens

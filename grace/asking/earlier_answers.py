@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grace.asking.query_table import Sheet, as_texts
+from grace.asking.query_table import QueryTable, as_texts
 from grace.store import Store
 from grace.types import EngineInfo
 
@@ -23,9 +23,11 @@ class Unused:
         return f"{self.answers:,} {them} in the store and not used, for {self.why}; asked again"
 
 
-def unused(store: Store, sheet: Sheet, info: EngineInfo) -> tuple[Unused, ...]:
+def unused(store: Store, query_table: QueryTable, info: EngineInfo) -> tuple[Unused, ...]:
     """What is asked again although the same model has answered it, most answers first."""
-    left = sheet.prompts[sheet.mine & ~sheet.answered(store, info) & (sheet.prompts != b"")]
+    left = query_table.prompts[
+        query_table.mine & ~query_table.answered(store, info) & (query_table.prompts != b"")
+    ]
     if not left.size:
         return ()
     found: dict[str, int] = {}

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from grace.asking.earlier_answers import Unused
 from grace.asking.job import Job
-from grace.asking.prompt_spool import Shelf
-from grace.asking.query_table import Sheet
+from grace.asking.prompt_spool import PromptSpool
+from grace.asking.query_table import QueryTable
 from grace.config.settings import Settings
 from grace.questions.queries import asked_of_each
 from grace.tables.terminal import safe
@@ -45,25 +45,25 @@ class Plan:
 
 def make_plan(
     job: Job,
-    sheet: Sheet,
+    query_table: QueryTable,
     info: EngineInfo,
     tokens: tuple[int, int],
     known: int,
     forecast: Forecast | None = None,
     unused: tuple[Unused, ...] = (),
 ) -> Plan:
-    """The numbers of a sheet; `tokens` are all and the distinct ones."""
+    """The numbers of a query table; `tokens` are all and the distinct ones."""
     return Plan(
         rows=len(job.stimuli.trials),
         rows_in_file=job.rows_in_file,
-        answers=sheet.asked.size,
-        queries=len(sheet.queries),
+        answers=query_table.asked.size,
+        queries=len(query_table.queries),
         tokens=tokens[0],
         distinct_tokens=tokens[1],
         known=known,
-        impossible=len(sheet.failures),
-        impossible_rows=_rows_with(job, sheet),
-        elsewhere=sheet.elsewhere_count(),
+        impossible=len(query_table.failures),
+        impossible_rows=_rows_with(job, query_table),
+        elsewhere=query_table.elsewhere_count(),
         info=info,
         folder=job.settings.folder,
         forecast=forecast,
@@ -71,11 +71,11 @@ def make_plan(
     )
 
 
-def _rows_with(job: Job, sheet: Sheet) -> tuple[int, ...]:
+def _rows_with(job: Job, query_table: QueryTable) -> tuple[int, ...]:
     """The rows of which something cannot be asked."""
-    if not sheet.failures:
+    if not query_table.failures:
         return ()
-    found = np.atleast_1d(np.isin(sheet.asked, list(sheet.failures)).any(axis=1))
+    found = np.atleast_1d(np.isin(query_table.asked, list(query_table.failures)).any(axis=1))
     return tuple(t.row for t, holds in zip(job.stimuli.trials, found, strict=True) if holds)
 
 
@@ -135,22 +135,22 @@ def _details(info: EngineInfo) -> str:
 
 
 async def show_prompts(
-    job: Job, sheet: Sheet, shelf: Shelf, engine: Engine, console: Console
+    job: Job, query_table: QueryTable, spool: PromptSpool, engine: Engine, console: Console
 ) -> None:
     """Print one rendered prompt of each question, its options' tokens and the boundary."""
     shown: set[str] = set()
     of_each = asked_of_each(job.spec, job.settings.exp)
-    for asked, number in zip(of_each, sheet.asked[0].tolist(), strict=True):
+    for asked, number in zip(of_each, query_table.asked[0].tolist(), strict=True):
         question, _ = asked.slot
         if question in shown:
             continue
         shown.add(question)
         over = "".join(f", {name} {value}" for name, value in asked.over.items())
         console.rule(safe(f"question {question}{over}"))
-        if number in sheet.failures:
-            console.print(f"cannot be asked: {sheet.failures[number].reason}", markup=False)
+        if number in query_table.failures:
+            console.print(f"cannot be asked: {query_table.failures[number].reason}", markup=False)
             continue
-        (prompt,) = shelf.get([number])
+        (prompt,) = spool.get([number])
         console.print(prompt.text, markup=False, highlight=False, soft_wrap=True, end="")
         console.print("[bold reverse]◂ the answer begins here[/bold reverse]")
         last = (await engine.spell(prompt.context))[-3:]

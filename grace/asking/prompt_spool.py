@@ -28,7 +28,7 @@ _TOKEN, _FORM, _PROMPT = 40, 200, 1000
 CACHE_KIB = 16384
 
 
-class Shelf:
+class PromptSpool:
     """Prompts by number; to be used in a `with` statement."""
 
     def __init__(self, kept: int = KEPT, portion: int = PORTION) -> None:

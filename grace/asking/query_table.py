@@ -1,7 +1,7 @@
 """What a run asks: the query of each question of each trial, and the prompt it became.
 
 Numbers and keys are held for all, so that a plan may be larger than the memory; queries are
-made a portion at a time, and their prompts put on a shelf until they are asked.
+made a portion at a time, and their prompts put into a spool until they are asked.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.asking.batches import Mask, Tokens, Work, cut_work
+from grace.asking.batches import Batches, Mask, Tokens, cut_work
 from grace.asking.job import Job
 from grace.asking.prompt_origin import Alike, alike_refusal, differ, located, place_of
-from grace.asking.prompt_spool import PORTION, Shelf
+from grace.asking.prompt_spool import PORTION, PromptSpool
 from grace.asking.timing import timed
 from grace.errors import QueryError
 from grace.questions.queries import ask, asked_of_each
@@ -33,7 +33,7 @@ CHUNK = 10_000
 
 
 @dataclass(frozen=True)
-class Sheet:
+class QueryTable:
     """Which query each question of each trial is, and the key of the prompt it became.
 
     The n distinct queries are numbered in the order first asked. Tables need no more than
@@ -71,7 +71,9 @@ class Sheet:
         return found
 
 
-async def make_sheet(job: Job, engine: Engine, shelf: Shelf) -> tuple[Sheet, Work, Tokens]:
+async def make_query_table(
+    job: Job, engine: Engine, spool: PromptSpool
+) -> tuple[QueryTable, Batches, Tokens]:
     """Render every question, tokenise every distinct query; what this run asks of it.
 
     Batches are cut from the whole plan, whatever is known already and whatever the shard, so
@@ -92,16 +94,16 @@ async def make_sheet(job: Job, engine: Engine, shelf: Shelf) -> tuple[Sheet, Wor
         prepared = list(enumerate(made_ready, start=number))
         number += len(queries)
         failures |= {n: found for n, found in prepared if isinstance(found, Failure)}
-        shelf.put((n, found) for n, found in prepared if isinstance(found, Prompt))
+        spool.put((n, found) for n, found in prepared if isinstance(found, Prompt))
         made = [found.key if isinstance(found, Prompt) else "" for _, found in prepared]
         prompts.append(np.array(made, HASH))
-    refuse_alike(job, alike, shelf, chat=engine.chat)
-    work, tokens = cut_work(shelf, engine)
+    refuse_alike(job, alike, spool, chat=engine.chat)
+    work, tokens = cut_work(spool, engine)
     keys = np.concatenate(prompts)
     batches = _batch_of_each(keys, work)
     k, n = job.settings.shard_of
     return (
-        register.sheet(job, keys, failures, part_of(batches, k, n), batches),
+        register.table(job, keys, failures, part_of(batches, k, n), batches),
         work.part(k, n),
         tokens,
     )
@@ -113,7 +115,7 @@ def part_of(batches: Numbers, k: int, n: int) -> Mask:
     return mine
 
 
-def _batch_of_each(keys: Keys, work: Work) -> Numbers:
+def _batch_of_each(keys: Keys, work: Batches) -> Numbers:
     """The batch that asks each query; queries of one prompt are asked together."""
     number = {key: i for i, key in enumerate(dict.fromkeys(keys.tolist()))}
     each = np.array([number[key] for key in keys.tolist()], np.int32)
@@ -124,10 +126,10 @@ def _batch_of_each(keys: Keys, work: Work) -> Numbers:
     return batches
 
 
-def refuse_alike(job: Job, alike: Alike, shelf: Shelf, *, chat: bool) -> None:
+def refuse_alike(job: Job, alike: Alike, spool: PromptSpool, *, chat: bool) -> None:
     """ConfigError where two rows that differ are the same tokens for this model."""
     for pair in alike.pairs():
-        one, other = (prompt.query for prompt in shelf.get(pair))
+        one, other = (prompt.query for prompt in spool.get(pair))
         if differ(one, other):
             places = [place_of(job, query, chat=chat) for query in (one, other)]
             raise alike_refusal(one, other, places)
@@ -164,17 +166,17 @@ class Register:
         if portion:
             yield portion
 
-    def sheet(
+    def table(
         self,
         job: Job,
         prompts: Keys,
         failures: Mapping[int, Failure],
         mine: Mask,
         batches: Numbers,
-    ) -> Sheet:
-        """The sheet of all that came, with what became of each query."""
+    ) -> QueryTable:
+        """The table of all that came, with what became of each query."""
         of_each = len(asked_of_each(job.spec, job.settings.exp))
-        return Sheet(
+        return QueryTable(
             np.array(self._asked, np.int32).reshape(-1, of_each),
             np.array(list(self._numbers), HASH),
             np.array(self._seeds, np.int64),

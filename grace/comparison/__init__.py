@@ -17,7 +17,7 @@ from grace.comparison.design import DESIGNS, STUDY1, STUDY2, Design
 from grace.comparison.humans import People, people, published_literal
 from grace.comparison.measure import Contrast, Estimate, Measured, Options
 from grace.comparison.other_results import read_results
-from grace.comparison.runs import read_run
+from grace.comparison.run_answers import read_run
 
 __all__ = [
     "DESIGNS",

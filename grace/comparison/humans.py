@@ -13,6 +13,7 @@ import numpy as np
 
 from grace.comparison.answers import KNOWLEDGE_FILTER, normalised, one_hot, there
 from grace.comparison.bootstrap import Floats, Ints
+from grace.comparison.csv_columns import PARTICIPANT, Table, cells_of, read_table
 from grace.comparison.design import (
     ASSESSMENTS,
     DESIGNS,
@@ -23,7 +24,6 @@ from grace.comparison.design import (
     state_of,
     utterance_of,
 )
-from grace.comparison.table import PARTICIPANT, Table, cells_of, read_table
 from grace.config.resources import shipped
 from grace.errors import StimuliError
 

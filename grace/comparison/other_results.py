@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from grace.comparison.answers import Answers, Reading, normalised, settled
 from grace.comparison.bootstrap import Floats, Ints
+from grace.comparison.csv_columns import ITEM, PARTICIPANT, Table, cells_of, read_table
 from grace.comparison.design import STUDY1, STUDY2, UTTERANCES
 from grace.comparison.humans import (
     ACCESS,
@@ -26,7 +27,6 @@ from grace.comparison.humans import (
     WORD,
     chosen_utterances,
 )
-from grace.comparison.table import ITEM, PARTICIPANT, Table, cells_of, read_table
 from grace.errors import StimuliError
 
 COUNT = ("count",)

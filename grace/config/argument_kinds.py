@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from grace.config.expected import shown
+from grace.config.validation_messages import shown
 from grace.errors import ConfigError
 
 P = ParamSpec("P")

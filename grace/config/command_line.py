@@ -23,10 +23,7 @@ from grace.config.manual.commands import RUN
 from grace.config.manual.settings import GROUPS
 from grace.config.manual.show import help_text
 from grace.config.missing_library import in_words
-from grace.config.overrides import as_overrides, read_words, sweep
-from grace.config.refuse_code import refuse_words
-from grace.config.resources import choices
-from grace.config.sweep import (
+from grace.config.multirun import (
     BAD_INPUT,
     FAILED_QUERIES,
     INTERRUPTED,
@@ -35,6 +32,9 @@ from grace.config.sweep import (
     keep_words,
     run_several,
 )
+from grace.config.overrides import as_overrides, read_words, sweep
+from grace.config.refuse_code import refuse_words
+from grace.config.resources import choices
 from grace.errors import ConfigError, GraceError
 from grace.version import __version__
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grace.config.expected import near
 from grace.config.manual.settings import GROUPS, NAMES
 from grace.config.overrides import as_overrides, quoted
 from grace.config.printable import one_line
 from grace.config.refuse_code import refuse_file
 from grace.config.resources import choices, folders, shipped
+from grace.config.validation_messages import near
 from grace.errors import ConfigError
 
 _STUDY = re.compile(r"\+*study=(.*)")

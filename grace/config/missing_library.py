@@ -49,7 +49,7 @@ def command(extra: str = "") -> str:
     try:
         where = distribution(NAME).name
     except PackageNotFoundError:
-        where = str(Path(__file__).resolve().parents[1])
+        where = str(Path(__file__).resolve().parents[2])
     return f"`pip install '{where}[{extra}]'`" if extra else f"`pip install {shlex.quote(where)}`"
 
 

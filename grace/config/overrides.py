@@ -16,12 +16,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from grace.config.expected import near
 from grace.config.manual import Kind
 from grace.config.manual.settings import ALL, GROUPS, NAMES
 from grace.config.printable import one_line
 from grace.config.refuse_code import refuse_words
 from grace.config.resources import choices, expand
+from grace.config.validation_messages import near
 from grace.errors import ConfigError
 
 #: vLLM has hundreds of arguments and the configuration names a few: others may be added.

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from grace.config.expected import near
 from grace.config.manual import Command
 from grace.config.manual.show import help_text
 from grace.config.printable import one_line
 from grace.config.resources import expand
+from grace.config.validation_messages import near
 from grace.errors import ConfigError
 from grace.version import __version__
 

@@ -19,14 +19,14 @@ from pydantic import (
     model_validator,
 )
 
-from grace.config.expected import NAME_PATTERN, describe, shown
-from grace.config.literal import literally
+from grace.config.literal_text import literally
 from grace.config.manual.settings import NAMES
 from grace.config.printable import writable
 from grace.config.refuse_code import refuse_code
 from grace.config.resources import expand
 from grace.config.study import StudySpec
 from grace.config.study_file import StudyFile
+from grace.config.validation_messages import NAME_PATTERN, describe, shown
 from grace.errors import ConfigError
 
 #: The name of the model that comes with Grace.

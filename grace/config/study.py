@@ -25,7 +25,16 @@ from pydantic import (
 
 from grace.config.answer_fields import ParserSpec
 from grace.config.column_names import filled, placeholders, signs, slug
-from grace.config.literal import Asked, Label, Level, Literally, Number, Text, as_text, literally
+from grace.config.literal_text import (
+    Asked,
+    Label,
+    Level,
+    Literally,
+    Number,
+    Text,
+    as_text,
+    literally,
+)
 from grace.config.sandbox import same_form
 from grace.types import Option
 

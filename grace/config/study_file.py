@@ -18,7 +18,7 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar_parser import parse as parse_interpolation
 
-from grace.config.expected import QUOTES
+from grace.config.validation_messages import QUOTES
 from grace.errors import ConfigError
 
 #: Entries whose value is true or false and nothing else.

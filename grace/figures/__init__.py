@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 
-from grace.figures.against import models, scatter
+from grace.figures.against_people import models, scatter
 from grace.figures.catalogue import Plot, plots
 from grace.figures.heatmaps import distributions, fields
 from grace.figures.study1 import bets, knowledge

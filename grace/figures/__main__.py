@@ -26,9 +26,9 @@ def write_all(
     runs: Sequence[Path], output: Path | None, style: str | None, notes: set[str]
 ) -> Iterator[Path]:
     """Every run's figures, then those of several runs of one study together."""
-    from grace.figures.against import models
+    from grace.figures.against_people import models
     from grace.figures.catalogue import plots
-    from grace.figures.several import alike, folders
+    from grace.figures.run_groups import alike, folders
     from grace.figures.view import view
     from grace.figures.write import UndrawnError, save_all, write_figures
 

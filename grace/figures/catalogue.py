@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from grace.config.argument_kinds import strict
+from grace.figures import against_people
 from grace.figures.view import View
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def plots(view: View) -> Iterator[Plot]:
 
 
 def _against_people(view: View, study: str) -> Iterator[Plot]:
-    from grace.figures import against, study1, study2
+    from grace.figures import study1, study2
 
     readings = [one.reading for one in view.comparison.measured if one.trials == "all"]
     for i, reading in enumerate(readings):
@@ -91,7 +92,7 @@ def _against_people(view: View, study: str) -> Iterator[Plot]:
         "Cell by cell",
         "Each point is one answer in one cell of the design. On the diagonal the prediction is "
         "what people did.",
-        against.scatter,
+        against_people.scatter,
     )
 
 

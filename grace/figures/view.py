@@ -81,7 +81,7 @@ class View:
         """The comparison with people, or why there is none."""
         from grace.comparison.comparing import compare
         from grace.comparison.humans import people
-        from grace.comparison.runs import read_run
+        from grace.comparison.run_answers import read_run
 
         try:
             answers = read_run(self.run)

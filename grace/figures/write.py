@@ -13,7 +13,7 @@ from grace.config.argument_kinds import strict
 from grace.config.printable import one_line
 from grace.errors import GraceError
 from grace.figures.catalogue import Plot
-from grace.figures.letters import borrows, fit_fonts, said_of, without_talk
+from grace.figures.fonts import borrows, fit_fonts, said_of, without_talk
 from grace.figures.style import styled
 from grace.figures.view import View
 from grace.tables.write import replacing

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grace.asking.ask import Ended
-from grace.asking.query_table import Sheet
+from grace.asking.query_table import QueryTable
 from grace.config.settings import Settings
 from grace.errors import GraceError
 from grace.runs.outputs import REPORT_FILE
@@ -20,7 +20,7 @@ log = logging.getLogger("grace")
 
 
 def report_run(
-    settings: Settings, sheet: Sheet, info: EngineInfo, store: Store, ended: Ended
+    settings: Settings, query_table: QueryTable, info: EngineInfo, store: Store, ended: Ended
 ) -> str:
     """Write the report of a run that has just written its tables; why not, if it cannot be.
 
@@ -37,7 +37,7 @@ def report_run(
         start = time.perf_counter()
         from grace.report.write import write_report
 
-        write_report(folder, sheet, info, store)
+        write_report(folder, query_table, info, store)
         log.info("%s: %.1f s", REPORT_FILE, time.perf_counter() - start)
     except Exception as error:  # a report is never worth a run
         log.warning("no %s", REPORT_FILE, exc_info=True)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.asking.query_table import Sheet, as_texts
+from grace.asking.query_table import QueryTable, as_texts
 from grace.errors import GraceError
 from grace.runs.prompt_examples import LAST
 from grace.store import Store
@@ -53,10 +53,12 @@ class Material:
     why: str = ""
 
 
-def take(sheet: Sheet, info: EngineInfo, store: Store) -> Material:
+def take(query_table: QueryTable, info: EngineInfo, store: Store) -> Material:
     """What a store holds of the first trials of a plan."""
-    numbers = sheet.asked[:TRIALS]
-    keys = np.array(as_texts(sheet.prompts[numbers.ravel()]), dtype=str).reshape(numbers.shape)
+    numbers = query_table.asked[:TRIALS]
+    keys = np.array(as_texts(query_table.prompts[numbers.ravel()]), dtype=str).reshape(
+        numbers.shape
+    )
     distinct = [key for key in dict.fromkeys(keys.ravel().tolist()) if key]
     shapes: dict[Forms, Forms] = {}
     found: dict[str, Told] = {}
@@ -107,6 +109,6 @@ def recall(folder: Path) -> Material:
         run = reopen(folder)
         plan = recall_plan(run)
         with Store.open(run.store, read_only=True) as store:
-            return take(plan.sheet, plan.info, store)
+            return take(plan.query_table, plan.info, store)
     except GraceError as error:
         return Material(np.empty((0, 0), dtype=str), why=str(error))

@@ -23,11 +23,11 @@ from grace.comparison.study1 import PLANNED, READING_A_CELL
 from grace.errors import ConfigError, visible
 from grace.figures import models, plots
 from grace.figures.catalogue import Part, Plot
-from grace.figures.letters import NAMED, fit_fonts
-from grace.figures.several import alike, names, short_names
+from grace.figures.fonts import NAMED, fit_fonts
+from grace.figures.run_groups import alike, names, short_names
 from grace.figures.view import View
 from grace.figures.write import as_bytes
-from grace.report import origin
+from grace.report import provenance
 from grace.report.doubts import Doubt, doubts
 from grace.report.verdict import WORDS, Verdict, verdict
 from grace.runs.prompt_examples import Example, sound
@@ -153,7 +153,7 @@ def render(sources: Sequence[Source], style: str | None = None) -> str:
             digest=digest,
             words=WORDS,
             version=__version__,
-            origin=origin,
+            origin=provenance,
             shown_length=SHOWN,
         )
     )

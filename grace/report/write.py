@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.asking.query_table import Sheet
+from grace.asking.query_table import QueryTable
 from grace.figures.view import View, view
 from grace.report.material import Material, recall, take
 from grace.report.page import Source, render
@@ -17,9 +17,9 @@ from grace.tables.write import write_text
 from grace.types import EngineInfo
 
 
-def write_report(folder: Path, sheet: Sheet, info: EngineInfo, store: Store) -> None:
+def write_report(folder: Path, query_table: QueryTable, info: EngineInfo, store: Store) -> None:
     """Write the report of a run whose plan and store are at hand."""
-    source = _source(view(folder), take(sheet, info, store))
+    source = _source(view(folder), take(query_table, info, store))
     write_text(folder / REPORT_FILE, render([source]))
 
 

@@ -31,7 +31,7 @@ class Peak:
 class Likelihood:
     """The log-likelihood of answers over the box of a model's free parameters.
 
-    `first` orders the weights (see `grace.rsa.space`); `pinned` holds one dimension at a value.
+    `first` orders the weights (see parameter_space.py); `pinned` holds one dimension at a value.
     """
 
     model: Model

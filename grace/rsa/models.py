@@ -20,6 +20,7 @@ from grace.errors import GraceError
 from grace.rsa import knowledge, polite
 from grace.rsa.answers import Cell
 from grace.rsa.arrays import checked, log, share
+from grace.rsa.parameter_space import Parameter, Space
 from grace.rsa.published import (
     ALPHA,
     ALPHA_FIGURE,
@@ -32,7 +33,6 @@ from grace.rsa.published import (
     THETA,
     UTILITIES,
 )
-from grace.rsa.space import Parameter, Space
 
 #: The name of each utility's weight, in the order of UTILITIES.
 OMEGAS = ("omega_inf", "omega_soc", "omega_pres")

@@ -1,4 +1,4 @@
-"""Both tables of a run, built block by block from its sheet and the answers."""
+"""Both tables of a run, built block by block from its query table and the answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
-from grace.asking.query_table import Sheet, as_texts
+from grace.asking.query_table import QueryTable, as_texts
 from grace.config.settings import Settings
 from grace.config.study import ExperimentSpec
 from grace.questions.queries import Slot, asked_of_each
@@ -30,7 +30,7 @@ def build_tables(
     settings: Settings,
     spec: ExperimentSpec,
     stimuli: Stimuli,
-    sheet: Sheet,
+    query_table: QueryTable,
     answers: LookUp,
 ) -> dict[str, int]:
     """Write trials, responses and codebook; returns each table's number of rows.
@@ -44,7 +44,7 @@ def build_tables(
     rows = Output(folder / "responses", tidy, lambda b: tidy_rows(b, study, spec, model))
     problems = Problems(folder)
     with trials.open(problems), rows.open(problems):
-        for block in blocks(settings, spec, stimuli, sheet, answers):
+        for block in blocks(settings, spec, stimuli, query_table, answers):
             trials.add(block)
             rows.add(block)
     title = f"Study {study.name} ({study.title}), experiment {settings.exp.name}"
@@ -60,20 +60,28 @@ def build_tables(
 
 
 def blocks(
-    settings: Settings, spec: ExperimentSpec, stimuli: Stimuli, sheet: Sheet, look_up: LookUp
+    settings: Settings,
+    spec: ExperimentSpec,
+    stimuli: Stimuli,
+    query_table: QueryTable,
+    look_up: LookUp,
 ) -> Iterator[Block]:
     """The trials and their answers, some at a time."""
     of_each = asked_of_each(spec, settings.exp)
     for start in range(0, len(stimuli.trials), TRIALS):
         several = slice(start, start + TRIALS)
-        numbers = sheet.asked[several].ravel()
-        keys = as_texts(sheet.prompts[numbers])
+        numbers = query_table.asked[several].ravel()
+        keys = as_texts(query_table.prompts[numbers])
         found = look_up([key for key in dict.fromkeys(keys) if key])
         items: dict[Slot, list[Item]] = {slot: [] for slot, _ in slots(spec)}
         for asked, number, key, seed in zip(
-            cycle(of_each), numbers.tolist(), keys, sheet.seeds[numbers].tolist(), strict=False
+            cycle(of_each),
+            numbers.tolist(),
+            keys,
+            query_table.seeds[numbers].tolist(),
+            strict=False,
         ):
-            answer = found.get(key) if key else sheet.failures.get(number)
+            answer = found.get(key) if key else query_table.failures.get(number)
             items[asked.slot].append(Item(asked, answer, seed))
         yield Block(
             spec, stimuli.trials[several], stimuli.cells[several], items, settings.exp.low_mass

@@ -39,7 +39,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """The manifest as plain containers; see docs/results.md for what each entry means."""
     return {
-        "grace": {"version": __version__, **git_state(Path(__file__).parent)},
+        "grace": {"version": __version__, **git_state(Path(__file__).parents[1])},
         "status": status,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": job.settings.model_dump(mode="json"),

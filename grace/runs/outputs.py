@@ -12,7 +12,7 @@ from typing import Any
 from grace.asking.ask import Ended
 from grace.asking.job import Job
 from grace.asking.plan import Plan
-from grace.asking.query_table import Sheet
+from grace.asking.query_table import QueryTable
 from grace.asking.timing import Clock
 from grace.config.settings import Settings
 from grace.errors import GraceError
@@ -26,21 +26,21 @@ from grace.types import Answer, EngineInfo
 #: The report's name in a run's folder.
 REPORT_FILE = "report.html"
 #: Writes the report of a run that has its tables; why there is none, "" where nothing is wrong.
-Reporter = Callable[[Settings, Sheet, EngineInfo, Store, Ended], str]
+Reporter = Callable[[Settings, QueryTable, EngineInfo, Store, Ended], str]
 
 log = logging.getLogger("grace")
 
 
-def write_start(job: Job, plan: Plan, sheet: Sheet, store: Store, clock: Clock) -> None:
+def write_start(job: Job, plan: Plan, query_table: QueryTable, store: Store, clock: Clock) -> None:
     """Say in the folder what is being run, so that it is known however the run ends."""
-    counts = count(sheet, store, plan.info)
+    counts = count(query_table, store, plan.info)
     manifest = make_manifest(job, plan, counts=counts, seconds=clock.seconds, status="running")
     write_json(job.settings.folder / "manifest.json", manifest)
 
 
 def write_results(
     job: Job,
-    sheet: Sheet,
+    query_table: QueryTable,
     plan: Plan,
     store: Store,
     clock: Clock,
@@ -51,10 +51,10 @@ def write_results(
     broken: UnwrittenError | None = None
     with clock.time("tables"):
         try:
-            rows = write_tables(job.settings.folder, job, sheet, plan.info, store)
+            rows = write_tables(job.settings.folder, job, query_table, plan.info, store)
         except UnwrittenError as error:
             rows, broken = error.rows, error
-    counts = count(sheet, store, plan.info) | {"rows": rows}
+    counts = count(query_table, store, plan.info) | {"rows": rows}
     status = str(ended)
     if ended == "complete" and counts["failed"]:
         status = "failures"
@@ -65,12 +65,12 @@ def write_results(
         (job.settings.folder / REPORT_FILE).unlink(missing_ok=True)
         raise broken
     with clock.time("report"):
-        no_report = report(job.settings, sheet, plan.info, store, ended) if report else ""
+        no_report = report(job.settings, query_table, plan.info, store, ended) if report else ""
     return manifest | {"no_report": no_report}
 
 
 def write_tables(
-    folder: Path, job: Job, sheet: Sheet, info: EngineInfo, store: Store
+    folder: Path, job: Job, query_table: QueryTable, info: EngineInfo, store: Store
 ) -> dict[str, int]:
     """Write both tables and the codebook into a folder; returns each table's rows."""
 
@@ -78,14 +78,14 @@ def write_tables(
         found: dict[str, Answer] = dict(store.failures(info, keys))
         return found | dict(store.answers(info, keys))
 
-    return build_tables(folder, job.settings, job.spec, job.stimuli, sheet, look_up)
+    return build_tables(folder, job.settings, job.spec, job.stimuli, query_table, look_up)
 
 
-def count(sheet: Sheet, store: Store, info: EngineInfo) -> dict[str, Any]:
+def count(query_table: QueryTable, store: Store, info: EngineInfo) -> dict[str, Any]:
     """Answered, failed and unasked queries; a prompt two queries share counts for both."""
     answered = not_asked = 0
-    reasons = Counter(failure.reason for failure in sheet.failures.values())
-    for _, keys in sheet.chunks():
+    reasons = Counter(failure.reason for failure in query_table.failures.values())
+    for _, keys in query_table.chunks():
         asked = [key for key in keys if key]
         missing = store.missing(info, asked)
         failures = dict(store.failures(info, missing))

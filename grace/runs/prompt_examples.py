@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from grace.asking.job import Job
-from grace.asking.prompt_spool import Shelf
-from grace.asking.query_table import Sheet
+from grace.asking.prompt_spool import PromptSpool
+from grace.asking.query_table import QueryTable
 from grace.config.printable import writable
 from grace.errors import GraceError
 from grace.questions.queries import asked_of_each
@@ -58,22 +58,24 @@ class Example:
     failure: str = ""
 
 
-async def write_examples(job: Job, sheet: Sheet, shelf: Shelf, engine: Engine) -> None:
+async def write_examples(
+    job: Job, query_table: QueryTable, spool: PromptSpool, engine: Engine
+) -> None:
     """Write the example of each question, and what its options' tokens spell."""
     examples: list[Example] = []
     ids: set[int] = set()
     prompts: dict[str, Prompt] = {}
     for asked, number in zip(
-        asked_of_each(job.spec, job.settings.exp), sheet.asked[0].tolist(), strict=True
+        asked_of_each(job.spec, job.settings.exp), query_table.asked[0].tolist(), strict=True
     ):
         question, variant = asked.slot
-        if number not in sheet.failures:
-            (prompt,) = shelf.get([number])
+        if number not in query_table.failures:
+            (prompt,) = spool.get([number])
             ids |= {token for forms in prompt.forms for form in forms for token in form.ids}
             ids |= set(prompt.context[-LAST:])
             prompts.setdefault(question, prompt)
         if not variant and not asked.replicate:
-            failure = sheet.failures.get(number)
+            failure = query_table.failures.get(number)
             examples.append(
                 Example(question, dict(asked.over), failure=failure.reason if failure else "")
             )

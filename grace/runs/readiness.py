@@ -11,8 +11,8 @@ from rich.text import Text
 
 from grace.asking.plan import show_prompts
 from grace.asking.preflight import Finding, preflight, sample
-from grace.asking.prompt_spool import Shelf
-from grace.asking.query_table import make_sheet
+from grace.asking.prompt_spool import PromptSpool
+from grace.asking.query_table import make_query_table
 from grace.asking.timing import Clock
 from grace.config.settings import Settings
 from grace.runs.runner import started
@@ -25,11 +25,11 @@ ROWS = 20
 async def is_ready(settings: Settings, console: Console) -> bool:
     """Start the engine, look at a few rows, show what was found; False where something is red."""
     few = sample(settings, ROWS)
-    with Shelf() as shelf:
+    with PromptSpool() as spool:
         async with started(few, Clock(), console) as engine:
-            sheet, work, _ = await make_sheet(few, engine, shelf)
-            await show_prompts(few, sheet, shelf, engine, console)
-            prompts = shelf.get(sorted(work.numbers.tolist()))
+            query_table, work, _ = await make_query_table(few, engine, spool)
+            await show_prompts(few, query_table, spool, engine, console)
+            prompts = spool.get(sorted(work.numbers.tolist()))
             findings = await preflight(few, engine, prompts)
     show(findings, console)
     return all(finding.colour != "red" for finding in findings)

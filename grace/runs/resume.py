@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from grace.asking.job import Job
 from grace.asking.plan import Plan, make_plan
-from grace.asking.query_table import HASH, Register, Sheet, as_texts, ask_job, part_of
+from grace.asking.query_table import HASH, QueryTable, Register, as_texts, ask_job, part_of
 from grace.config.settings import ModelSettings, Settings
 from grace.engines.hub import cached_commit
 from grace.runs.manifest import library_versions
@@ -52,7 +52,7 @@ _NOTES = b"grace"
 class Recalled:
     """A plan as it was made by an earlier run of the same settings."""
 
-    sheet: Sheet
+    query_table: QueryTable
     info: EngineInfo
     tokens: int
     distinct_tokens: int
@@ -61,10 +61,12 @@ class Recalled:
 
     def plan(self, job: Job, known: int) -> Plan:
         """The plan's numbers."""
-        return make_plan(job, self.sheet, self.info, (self.tokens, self.distinct_tokens), known)
+        return make_plan(
+            job, self.query_table, self.info, (self.tokens, self.distinct_tokens), known
+        )
 
 
-def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
+def remember(job: Job, query_table: QueryTable, plan: Plan, *, chat: bool) -> None:
     """Write down what each query became."""
     notes = {
         "fingerprint": fingerprint(job),
@@ -78,14 +80,14 @@ def remember(job: Job, sheet: Sheet, plan: Plan, *, chat: bool) -> None:
         replacing(job.settings.folder / NAME) as partial,
         pq.ParquetWriter(partial, schema, compression="zstd") as writer,
     ):
-        for part, keys in sheet.chunks():
-            failures = [sheet.failures.get(n) for n in range(len(sheet.prompts))[part]]
+        for part, keys in query_table.chunks():
+            failures = [query_table.failures.get(n) for n in range(len(query_table.prompts))[part]]
             columns = (
-                as_texts(sheet.queries[part]),
+                as_texts(query_table.queries[part]),
                 [key or None for key in keys],
                 [failure and failure.reason for failure in failures],
-                sheet.mine[part],
-                sheet.batches[part],
+                query_table.mine[part],
+                query_table.batches[part],
             )
             arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
@@ -101,15 +103,15 @@ def finished(job: Job) -> Recalled | None:
         if notes_of(folder).get("fingerprint") != mark:
             continue
         found = recall(job, folder)
-        if found is None or found.sheet.failures or (found.sheet.prompts == b"").any():
+        if found is None or found.query_table.failures or (found.query_table.prompts == b"").any():
             continue
-        found = replace(found, sheet=_own_part(job, found))
-        if not found.sheet.mine.any():
+        found = replace(found, query_table=_own_part(job, found))
+        if not found.query_table.mine.any():
             return found
         if not job.store_path.exists():
             return None
         with Store.open(job.store_path) as store:
-            left = found.sheet.mine & ~found.sheet.answered(store, found.info)
+            left = found.query_table.mine & ~found.query_table.answered(store, found.info)
         return None if left.any() else found
     return None
 
@@ -127,17 +129,19 @@ def _shards(whole: Path) -> list[Path]:
     return sorted(folder for folder in beside if ending.fullmatch(folder.name))
 
 
-def _own_part(job: Job, found: Recalled) -> Sheet:
-    """The sheet with what is this run's to ask; its own folder says so itself."""
+def _own_part(job: Job, found: Recalled) -> QueryTable:
+    """The query table with what is this run's to ask; its own folder says so itself."""
     if found.folder == job.settings.folder:
-        return found.sheet
-    return replace(found.sheet, mine=part_of(found.sheet.batches, *job.settings.shard_of))
+        return found.query_table
+    return replace(
+        found.query_table, mine=part_of(found.query_table.batches, *job.settings.shard_of)
+    )
 
 
 def take_over(job: Job, before: Recalled, plan: Plan) -> None:
     """Keep another folder's plan, and its examples of prompts, in the run's own."""
     if before.folder != job.settings.folder:
-        remember(job, before.sheet, plan, chat=before.chat)
+        remember(job, before.query_table, plan, chat=before.chat)
         with suppress(OSError):
             shutil.copy(before.folder / EXAMPLES, job.settings.folder / EXAMPLES)
 
@@ -162,12 +166,12 @@ def recall(job: Job, folder: Path) -> Recalled | None:
             if "batch" in table.column_names
             else np.full(len(prompts), -1, np.int32)
         )
-        sheet = register.sheet(job, prompts, failures, mine, batches)
-        if not np.array_equal(sheet.queries, np.array(table["query"], HASH)):
+        query_table = register.table(job, prompts, failures, mine, batches)
+        if not np.array_equal(query_table.queries, np.array(table["query"], HASH)):
             return None
         info = replace(EngineInfo(**notes["engine"]), details=_details(folder))
         tokens = notes["tokens"], notes["distinct_tokens"]
-        return Recalled(sheet, info, *tokens, bool(notes["chat"]), folder)
+        return Recalled(query_table, info, *tokens, bool(notes["chat"]), folder)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None  # not there, of other settings, or cut short: the engine makes it again
 
@@ -214,7 +218,7 @@ def fingerprint(job: Job) -> str:
 
 def code_stamp() -> list[list[Any]]:
     """Grace's own files by size and time: code that has changed may ask something else."""
-    return _stamp(Path(__file__).parent, "**/*.py")
+    return _stamp(Path(__file__).parents[1], "**/*.py")
 
 
 def model_stamp(model: ModelSettings) -> list[list[Any]]:

@@ -12,13 +12,13 @@ from typing import Any
 from rich.console import Console
 
 from grace.asking.ask import answer_all
-from grace.asking.batches import Work
+from grace.asking.batches import Batches
 from grace.asking.earlier_answers import unused
 from grace.asking.interrupt import Interrupt
 from grace.asking.job import Job, load_job
 from grace.asking.plan import make_plan, show_plan, show_prompts
-from grace.asking.prompt_spool import Shelf
-from grace.asking.query_table import make_sheet
+from grace.asking.prompt_spool import PromptSpool
+from grace.asking.query_table import make_query_table
 from grace.asking.timing import Clock
 from grace.config.command_line import FAILED_QUERIES, INTERRUPTED, OK
 from grace.config.printable import one_line
@@ -83,33 +83,33 @@ async def ask_and_write(
     job: Job, clock: Clock, console: Console, interrupt: Interrupt, report: Reporter | None
 ) -> dict[str, Any]:
     """Start the engine, make the plan, ask what the store does not know, write the tables."""
-    with Shelf() as shelf:
+    with PromptSpool() as spool:
         async with started(job, clock, console) as engine:
             with clock.time("plan"):
-                sheet, work, tokens = await make_sheet(job, engine, shelf)
+                query_table, work, tokens = await make_query_table(job, engine, spool)
             with Store.open(job.store_path) as store:
                 with clock.time("plan"):
                     store.adopt(engine.info)
-                    todo = work.only(~sheet.answered(store, engine.info))
-                    left = unused(store, sheet, engine.info)
+                    todo = work.only(~query_table.answered(store, engine.info))
+                    left = unused(store, query_table, engine.info)
                 if len(todo):
                     with clock.time("load"):
                         await engine.ready()
                 known, cost = len(work) - len(todo), foresee(engine, todo)
-                plan = make_plan(job, sheet, engine.info, tokens.both, known, cost, left)
-                write_start(job, plan, sheet, store, clock)
-                remember(job, sheet, plan, chat=engine.chat)
-                await write_examples(job, sheet, shelf, engine)
+                plan = make_plan(job, query_table, engine.info, tokens.both, known, cost, left)
+                write_start(job, plan, query_table, store, clock)
+                remember(job, query_table, plan, chat=engine.chat)
+                await write_examples(job, query_table, spool, engine)
                 show_plan(plan, job.settings, console)
                 log.info("plan: %s", plan)
                 with clock.time("compute"):
                     limit = job.settings.max_failures
                     ended = await answer_all(engine, store, todo, console, interrupt, limit)
                 plan = replace(plan, info=engine.info)
-                return write_results(job, sheet, plan, store, clock, ended, report)
+                return write_results(job, query_table, plan, store, clock, ended, report)
 
 
-def foresee(engine: Engine, work: Work) -> Forecast | None:
+def foresee(engine: Engine, work: Batches) -> Forecast | None:
     """What the work will cost, unless there is so much that finding out takes minutes."""
     return engine.forecast(work) if 0 < len(work) <= FORESEEN else None
 
@@ -118,14 +118,14 @@ def write_again(
     job: Job, before: Recalled, clock: Clock, console: Console, report: Reporter | None
 ) -> dict[str, Any]:
     """Write the tables of a run whose every answer is in the store."""
-    plan = before.plan(job, known=before.sheet.mine_count())
+    plan = before.plan(job, known=before.query_table.mine_count())
     show_plan(plan, job.settings, console)
-    nothing = not before.sheet.mine.any()
+    nothing = not before.query_table.mine.any()
     why = "There is nothing for this shard to ask" if nothing else "All of it was answered before"
     console.print(f"{why}; writing the tables.")
     take_over(job, before, plan)
     with Store.open(job.store_path) as store:
-        return write_results(job, before.sheet, plan, store, clock, "complete", report)
+        return write_results(job, before.query_table, plan, store, clock, "complete", report)
 
 
 def show_what_came_out(
@@ -172,13 +172,13 @@ def leaving_nothing_empty(folder: Path) -> Iterator[None]:
 
 async def show_dry_run(job: Job, console: Console) -> Outcome:
     """Show the plan and one prompt of each question, and write nothing."""
-    with Shelf() as shelf:
+    with PromptSpool() as spool:
         async with started(job, Clock(), console) as engine:
-            sheet, work, tokens = await make_sheet(job, engine, shelf)
+            query_table, work, tokens = await make_query_table(job, engine, spool)
             cost = foresee(engine, work)
-            plan = make_plan(job, sheet, engine.info, tokens.both, known=0, forecast=cost)
+            plan = make_plan(job, query_table, engine.info, tokens.both, known=0, forecast=cost)
             show_plan(plan, job.settings, console)
-            await show_prompts(job, sheet, shelf, engine, console)
+            await show_prompts(job, query_table, spool, engine, console)
     return Outcome(job.settings.folder, OK)
 
 

@@ -90,7 +90,7 @@ def _tables(run: Reopened, plan: Recalled, store: Store) -> Finding:
     wrong = []
     with tempfile.TemporaryDirectory() as name:
         again = Path(name)
-        rows = write_tables(again, run.job, plan.sheet, plan.info, store)
+        rows = write_tables(again, run.job, plan.query_table, plan.info, store)
         for table in rows:
             csv, parquet = f"{table}.csv", f"{table}.parquet"
             if found := _first_difference(run.folder / csv, again / csv):
@@ -120,7 +120,7 @@ def _first_difference(ours: Path, derived: Path) -> str:
 def _complete(run: Reopened, plan: Recalled, store: Store) -> Finding:
     from grace.runs.outputs import count
 
-    counts = count(plan.sheet, store, plan.info)
+    counts = count(plan.query_table, store, plan.info)
     left = counts["failed"] + counts["not_asked"]
     status = run.manifest["status"]
     told = f"{counts['answered']:,} answered, {counts['failed']:,} failed, " + (
@@ -151,7 +151,7 @@ async def _asked_again(plan: Recalled, store: Store, engine: Engine, seed: int) 
     from grace.store import default_tolerance
     from grace.types import Prompt
 
-    answers = plan.sheet.prompts[plan.sheet.answered(store, plan.info)]
+    answers = plan.query_table.prompts[plan.query_table.answered(store, plan.info)]
     known = as_texts(np.unique(answers))
     sample = random.Random(seed).sample(known, min(len(known), -(-len(known) // ONE_IN)))  # noqa: S311
     stored = [prompt.query for _, prompt in store.prompts(sample)]

@@ -19,7 +19,7 @@ def stats(words: Sequence[str]) -> int:
     chosen = read_arguments(words)
     if chosen.fit:
         need("stats", "fit=true")
-    from grace.stats.own import without_a_model
+    from grace.stats.own_study import without_a_model
     from grace.stats.rows import read_rows
     from grace.stats.write import write_stats
 

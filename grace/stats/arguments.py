@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from grace.config.expected import describe
 from grace.config.manual.commands import STATS
 from grace.config.run_folders import read_words, shared_folder
 from grace.config.settings import Strict
+from grace.config.validation_messages import describe
 from grace.errors import ConfigError
 
 

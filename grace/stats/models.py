@@ -132,7 +132,7 @@ class MixedModel:
 
 def suggested(rows: Rows) -> tuple[MixedModel, ...]:
     """The models of a study and experiment, of those whose outcome the data have."""
-    from grace.stats.own import own_models
+    from grace.stats.own_study import own_models
 
     found = MODELS.get((rows.study.name, rows.experiment))
     if found is None:

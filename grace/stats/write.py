@@ -10,7 +10,7 @@ import pandas as pd
 
 from grace.errors import GraceError
 from grace.stats.models import MixedModel, obstacles, suggested
-from grace.stats.own import without_a_model
+from grace.stats.own_study import without_a_model
 from grace.stats.r_script import r_script
 from grace.stats.rows import Rows
 from grace.tables.write import codebook, write_json, write_text, writing

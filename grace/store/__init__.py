@@ -1,6 +1,6 @@
 """Every answer, kept as it arrives: nothing is lost, and nothing is asked twice."""
 
-from grace.store.compare import default_tolerance, disagreement, largest_difference
+from grace.store.agreement import default_tolerance, disagreement, largest_difference
 from grace.store.merging import Merged, merge
 from grace.store.problems import StoreConflictError, StoreError
 from grace.store.store import Counts, FailureRecord, Record, Store

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grace.store.compare import default_tolerance, disagreement
+from grace.store.agreement import default_tolerance, disagreement
 from grace.store.database import Database
 from grace.store.encode import EncodedAnswer, decode_engine
 from grace.store.problems import StoreConflictError

@@ -35,7 +35,7 @@ from grace.store.encode import (
 )
 from grace.store.engines import adopt, engine_hash, engine_id
 from grace.store.problems import StoreError, damaged
-from grace.store.waiting import Waiting
+from grace.store.write_buffer import Waiting
 from grace.types import Answer, Answered, EngineInfo, Failure, Generation, OptionScores, Prompt
 
 #: Commit when so many answers wait, or when the first of them has waited so long.

@@ -24,8 +24,8 @@ def rebuild(words: Sequence[str]) -> int:
     with (
         RunLock(run.folder), run_log(run.folder), Store.open(run.store, read_only=True) as store,
     ):  # fmt: skip
-        rows = write_tables(run.folder, run.job, plan.sheet, plan.info, store)
-        counts = count(plan.sheet, store, plan.info) | {"rows": rows}
+        rows = write_tables(run.folder, run.job, plan.query_table, plan.info, store)
+        counts = count(plan.query_table, store, plan.info) | {"rows": rows}
     status = run.manifest["status"]
     if status == "running":  # it was killed
         status = "interrupted" if counts["not_asked"] else "complete"

@@ -17,8 +17,8 @@ from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.vllm import VllmEngine
 from grace.engines.vllm.endpoint import api_key, endpoint_urls
 from grace.engines.vllm.generate import read_text
-from grace.engines.vllm.identity import differ, identity
 from grace.engines.vllm.problems import BadAnswerError
+from grace.engines.vllm.server_identity import differ, identity
 from grace.errors import ConfigError, GraceError
 from grace.store.encode import decode_answer, decode_shape, encode_answer
 from grace.types import Generation, Message, Prompt, Query, Sampling

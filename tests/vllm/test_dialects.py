@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import grace
 from grace.engines.vllm import VllmEngine
-from grace.engines.vllm.texts import bound_texts
+from grace.engines.vllm.bounds_from_texts import bound_texts
 from grace.errors import ConfigError
 from grace.types import Form, Generation, Message, Option, OptionScores, Prompt, Query, Sampling
 from tests.test_run import run

@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM
 
 from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.local import LocalEngine
-from grace.engines.vllm.printed import may_begin, shows_parts
+from grace.engines.vllm.bounds_from_texts import TextPrompts, bound_texts, read_first_token
+from grace.engines.vllm.printed_tokens import may_begin, shows_parts
 from grace.engines.vllm.problems import BadAnswerError
-from grace.engines.vllm.texts import TextPrompts, bound_texts, read_first_token
 from grace.types import Message, Option, OptionScores, Prompt, Query
 
 Tiny = Callable[[str], Path]
@@ -36,7 +36,7 @@ def escaped(raw: bytes) -> str:
 
 def raw_bytes(tokenizer: Any, token: int) -> bytes | None:
     """A token's bytes, where its tokeniser is made of them."""
-    from grace.engines.vllm.printed import _letters
+    from grace.engines.vllm.printed_tokens import _letters
 
     letters, piece = _letters(), tokenizer.convert_ids_to_tokens(token)
     known = all(letter in letters for letter in piece) and token not in tokenizer.all_special_ids

@@ -12,10 +12,10 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from grace.config.settings import LocalSettings, ModelSettings
-from grace.engines.local.cut import Batch, cut_batches
+from grace.engines.local.batch_cutting import Batch, cut_batches
 from grace.engines.local.load import load_config, load_model, load_tokenizer, own_ends, stop_ids
-from grace.engines.local.room import Room, find_room
-from grace.engines.local.source import describe, find_source
+from grace.engines.local.memory_budget import Room, find_room
+from grace.engines.local.model_files import describe, find_source
 from grace.engines.local.tokenise import Tokeniser
 from grace.questions.rendered_chat import date_notice
 from grace.scoring.trie import assemble
@@ -192,7 +192,7 @@ class LocalEngine:
         return [(prompt, answers[prompt.key]) for prompt in prompts]
 
     def _draw(self, prompts: Sequence[Prompt], reading: Any) -> dict[str, Answer]:
-        from grace.engines.local.sample import draw_texts
+        from grace.engines.local.sampling import draw_texts
 
         ends, texts = self._endings
         stops = stop_ids(self._model, self._tokeniser.hf) | ends

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from grace.engines.local import attend
-from grace.engines.local.cut import Batch
-from grace.engines.local.decode import Decoder, Manner, PackedDecoder, plain_decoder
-from grace.engines.local.packed import Packed, Reading, check_numbers
+from grace.engines.local import tree_attention
+from grace.engines.local.batch_cutting import Batch
+from grace.engines.local.decoding import Decoder, Manner, PackedDecoder, plain_decoder
+from grace.engines.local.packed_pass import Packed, Reading, check_numbers
 from grace.engines.local.probe import (
     REFUSALS,
     continuations,
@@ -64,7 +64,7 @@ class Reader:
         """The log-probabilities (natural) at each prompt's inner option nodes."""
         with torch.inference_mode():
             if self.packed and self._short(batch):
-                self._attend(attend.NAME)
+                self._attend(tree_attention.NAME)
                 return self.packed.read(batch)
             self._attend(self.own_attention)
             nodes = tuple(self._plain(prompt) for prompt in batch.prompts)
@@ -118,7 +118,7 @@ class Reader:
         plain = self.read(Batch(prompts)).nodes
         texts = [prompt for prompt in prompts if not prompt.query.options]
         known = continuations(self.model, [prompt.context for prompt in texts])
-        attend.register()
+        tree_attention.register()
         try:
             self.packed = Packed(self.model, max_tokens)
             reading = self.read(Batch(prompts, trunk=(3, 7)))

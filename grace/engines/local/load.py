@@ -8,9 +8,9 @@ import torch
 
 from grace.config.missing_library import need
 from grace.config.settings import LocalSettings, ModelSettings
-from grace.engines.local.kinds import refuse_other_kinds, refuse_strange_weights
-from grace.engines.local.linear import use_onednn
-from grace.engines.local.source import Source
+from grace.engines.local.model_files import Source
+from grace.engines.local.model_kinds import refuse_other_kinds, refuse_strange_weights
+from grace.engines.local.onednn_linear import use_onednn
 from grace.errors import ConfigError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from grace.engines.local.decode import MANNERS, Decoder, Manner, plain_decoder
+from grace.engines.local.decoding import MANNERS, Decoder, Manner, plain_decoder
 from grace.errors import ConfigError
 from grace.types import Form, Message, Option, Prompt, Query, Sampling
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from grace.engines.local.lost import FLAG, Lost
-from grace.engines.local.template import ChatTemplate
+from grace.engines.local.chat_template import ChatTemplate
+from grace.engines.local.unknown_tokens import FLAG, Lost
 from grace.errors import ConfigError, QueryError
 from grace.questions.rendered_chat import (
     control_pattern,

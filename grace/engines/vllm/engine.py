@@ -9,14 +9,14 @@ from typing import Any
 
 from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.vllm import generate
+from grace.engines.vllm.bounds_from_texts import TextPrompts
 from grace.engines.vllm.endpoint import Endpoint, endpoint_urls
+from grace.engines.vllm.endpoint_pool import Pool
 from grace.engines.vllm.forecast import forecast
-from grace.engines.vllm.identity import Numbers, differ, identity, numbers
-from grace.engines.vllm.pool import Pool
+from grace.engines.vllm.option_scoring import Scorer
 from grace.engines.vllm.problems import PassingError, RefusedError, ServerError
-from grace.engines.vllm.score import Scorer
 from grace.engines.vllm.server import Served, cache_block, check_model, probe
-from grace.engines.vllm.texts import TextPrompts
+from grace.engines.vllm.server_identity import Numbers, differ, identity, numbers
 from grace.engines.vllm.tokenise import ServerTokeniser
 from grace.errors import ConfigError
 from grace.questions.rendered_chat import turns_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from grace.engines.vllm import reading
-from grace.engines.vllm.chains import pack, waves
+from grace.engines.vllm import logprob_requests
+from grace.engines.vllm.option_chains import pack, waves
 from grace.types import Forecast, Prompt
 
 
@@ -23,8 +23,8 @@ def forecast(
     seen: set[int] = set()
     requests = sent = cached = generated = 0
     for batch in batches:
-        for wave in waves(batch, joined=joined, most_ids=reading.MOST_IDS):
-            for chains, _ in pack(wave, most_nodes, reading.MOST_IDS):
+        for wave in waves(batch, joined=joined, most_ids=logprob_requests.MOST_IDS):
+            for chains, _ in pack(wave, most_nodes, logprob_requests.MOST_IDS):
                 requests += 1
                 for chain in chains:
                     ids = batch[chain.prompt].context + chain.start

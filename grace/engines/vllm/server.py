@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grace.config.settings import ModelSettings
-from grace.engines.vllm import reading, texts
+from grace.engines.vllm import bounds_from_texts, logprob_requests
+from grace.engines.vllm.chat_template import read_ids
 from grace.engines.vllm.endpoint import (
     BadAnswerError,
     Endpoint,
@@ -17,8 +18,7 @@ from grace.engines.vllm.endpoint import (
     RefusedError,
     ServerError,
 )
-from grace.engines.vllm.printed import shows_parts
-from grace.engines.vllm.template import read_ids
+from grace.engines.vllm.printed_tokens import shows_parts
 from grace.types import Message, Method
 
 #: Tries of each question of the probe, and seconds between them.
@@ -174,9 +174,9 @@ async def _text_bytes(endpoint: Endpoint, name: str, top: int, *, chat: bool) ->
         return False
     asked = f"Repeat this sign three times, and nothing else: {RARE}"
     said = (Message("user", asked), Message("assistant", RARE), Message("user", asked))
-    path, body = texts.first_token_body(name, said, f"{RARE} " * 8, top, chat=chat)
+    path, body = bounds_from_texts.first_token_body(name, said, f"{RARE} " * 8, top, chat=chat)
     try:
-        row = texts.read_first_token(await _patiently(endpoint, path, body))
+        row = bounds_from_texts.read_first_token(await _patiently(endpoint, path, body))
     except (RefusedError, PassingError):
         return False
     return any(shows_parts(token) for token in row)
@@ -186,13 +186,15 @@ async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | None:
     """How many tokens it shows by text, at most 20; None where it does not answer at all."""
     answers = False
     for k in (20, 5, 0):
-        path, body = texts.first_token_body(name, [Message("user", "a")], "a", k, chat=chat)
+        path, body = bounds_from_texts.first_token_body(
+            name, [Message("user", "a")], "a", k, chat=chat
+        )
         if k == 0:
             body = {key: v for key, v in body.items() if key not in ("logprobs", "top_logprobs")}
         try:
             answer = await _patiently(endpoint, path, body)
-            answers = answers or texts.is_answer(answer)
-            return len(texts.read_first_token(answer))
+            answers = answers or bounds_from_texts.is_answer(answer)
+            return len(bounds_from_texts.read_first_token(answer))
         except (RefusedError, PassingError):
             continue
     return 0 if answers else None
@@ -203,11 +205,13 @@ async def _reads(endpoint: Endpoint, name: str, ids: tuple[int, ...], how: str) 
     wanted = sorted({ids[0], ids[-1], ids[0] + 1})
     try:
         if how == "ids":
-            answer = await endpoint.post("/v1/completions", reading.chain_body(name, [ids], wanted))
-            reading.read_chains(answer, 1, wanted)
+            answer = await endpoint.post(
+                "/v1/completions", logprob_requests.chain_body(name, [ids], wanted)
+            )
+            logprob_requests.read_chains(answer, 1, wanted)
         else:
-            answer = await endpoint.post("/v1/completions", reading.prompt_body(name, ids))
-            reading.read_prompt(answer, ids, 1)
+            answer = await endpoint.post("/v1/completions", logprob_requests.prompt_body(name, ids))
+            logprob_requests.read_prompt(answer, ids, 1)
     except (RefusedError, PassingError):
         return False
     return True
@@ -218,15 +222,15 @@ async def _chains(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> bool:
     forced = ids[0]
     wanted = sorted({ids[0], ids[-1], ids[0] + 1})
     try:
-        joined = reading.read_chains(
+        joined = logprob_requests.read_chains(
             await endpoint.post(
-                "/v1/completions", reading.chain_body(name, [ids], wanted, 2, forced)
+                "/v1/completions", logprob_requests.chain_body(name, [ids], wanted, 2, forced)
             ),
             1, wanted, 2, forced,
         )[0]  # fmt: skip
-        apart = reading.read_chains(
+        apart = logprob_requests.read_chains(
             await endpoint.post(
-                "/v1/completions", reading.chain_body(name, [ids, (*ids, forced)], wanted)
+                "/v1/completions", logprob_requests.chain_body(name, [ids, (*ids, forced)], wanted)
             ),
             2,
             wanted,
@@ -243,8 +247,10 @@ async def _chains(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> bool:
 async def _top_k(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int:
     for k in (20, 5):
         try:
-            answer = await endpoint.post("/v1/completions", reading.top_body(name, [ids], k))
-            return min(k, len(reading.read_top(answer, 1)[0]))
+            answer = await endpoint.post(
+                "/v1/completions", logprob_requests.top_body(name, [ids], k)
+            )
+            return min(k, len(logprob_requests.read_top(answer, 1)[0]))
         except (RefusedError, PassingError):
             continue
     return 0

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grace.engines.vllm.pool import Pool
+from grace.engines.vllm.chat_template import ServerTemplate, Spellings, read_ids
+from grace.engines.vllm.endpoint_pool import Pool
 from grace.engines.vllm.problems import RefusedError
-from grace.engines.vllm.template import ServerTemplate, Spellings, read_ids
-from grace.engines.vllm.unknown import Unknown
+from grace.engines.vllm.unknown_tokens import Unknown
 from grace.errors import ConfigError, QueryError
 from grace.questions.rendered_chat import control_refusal, left_out, open_thoughts, thoughts_refusal
 from grace.scoring.boundary import Ids, check_bos, place_options, spelling_in_context

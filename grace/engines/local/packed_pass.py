@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grace.engines.local.attend import KeysValues, TreeLayout
-from grace.engines.local.cut import Batch
-from grace.engines.local.head import Head
-from grace.engines.local.tree import Tree, build_tree, chain
+from grace.engines.local.batch_cutting import Batch
+from grace.engines.local.output_layer import Head
+from grace.engines.local.token_tree import Tree, build_tree, chain
+from grace.engines.local.tree_attention import KeysValues, TreeLayout
 from grace.errors import GraceError
 from grace.scoring.trie import NodeLogprobs, Path
 

@@ -77,7 +77,7 @@ def compare_all(asked: Asked) -> list[Comparison]:
     from grace.comparison.humans import people
     from grace.comparison.measure import Options
     from grace.comparison.other_results import read_results
-    from grace.comparison.runs import read_run
+    from grace.comparison.run_answers import read_run
 
     found = [read_run(folder) for folder in asked.runs]
     if asked.results is not None:

@@ -11,7 +11,7 @@ from grace.comparison.show import NAMES
 from grace.config.argument_kinds import strict
 from grace.config.printable import one_line
 from grace.errors import GraceError
-from grace.figures.several import names
+from grace.figures.run_groups import names
 from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, ground, look, say_nothing
 from grace.figures.view import View
 

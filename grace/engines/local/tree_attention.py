@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import scaled_dot_product_attention
 
-from grace.engines.local.tree import Tree
+from grace.engines.local.token_tree import Tree
 
 #: The name under which transformers knows this attention.
 NAME = "grace_tree"

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.hub import cached_commit
-from grace.engines.vllm import reading
+from grace.engines.vllm import logprob_requests
+from grace.engines.vllm.chat_template import read_ids
 from grace.engines.vllm.endpoint import Endpoint
 from grace.engines.vllm.problems import BadAnswerError, PassingError, RefusedError, ServerError
-from grace.engines.vllm.template import read_ids
 
 #: What the numbers are compared on, and how far (log) those of one model may be apart: more than
 #: any numeric type's noise.
@@ -49,7 +49,7 @@ def _root(card: Mapping[str, Any], url: str, model: ModelSettings) -> str:
     told = root
     if on_this_machine(url):
         if (Path(root) / "config.json").is_file():
-            from grace.engines.local.source import folder_hash, weights_hash
+            from grace.engines.local.model_files import folder_hash, weights_hash
 
             told = f"weights {weights_hash(Path(root))}, files {folder_hash(Path(root))[0]}"
         elif commit := cached_commit(root, model.revision):
@@ -69,8 +69,10 @@ async def numbers(endpoint: Endpoint, name: str) -> Numbers:
         body = {"model": name, "prompt": SENTENCE}
         ids = read_ids(await endpoint.post("/tokenize", body))
         wanted = sorted(set(ids))[:8]
-        answer = await endpoint.post("/v1/completions", reading.chain_body(name, [ids], wanted))
-        return reading.read_chains(answer, 1, wanted)[0][0]
+        answer = await endpoint.post(
+            "/v1/completions", logprob_requests.chain_body(name, [ids], wanted)
+        )
+        return logprob_requests.read_chains(answer, 1, wanted)[0][0]
     except (BadAnswerError, PassingError, RefusedError, ServerError):
         return {}
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from grace.engines.vllm import reading
+from grace.engines.vllm import logprob_requests
 from grace.engines.vllm.bounds import bound
-from grace.engines.vllm.chains import Chain, pack, waves
-from grace.engines.vllm.pool import Pool
+from grace.engines.vllm.endpoint_pool import Pool
+from grace.engines.vllm.option_chains import Chain, pack, waves
 from grace.engines.vllm.server import Served
 from grace.scoring.trie import Path, assemble, prompt_nodes
 from grace.types import OptionScores, Prompt
@@ -41,8 +41,8 @@ class Scorer:
 
     async def _by_ids(self, batch: Sequence[Prompt], affinity: int) -> Found:
         found: Found = [{} for _ in batch]
-        for wave in waves(batch, joined=self.served.chains, most_ids=reading.MOST_IDS):
-            requests = list(pack(wave, self.most, reading.MOST_IDS))
+        for wave in waves(batch, joined=self.served.chains, most_ids=logprob_requests.MOST_IDS):
+            requests = list(pack(wave, self.most, logprob_requests.MOST_IDS))
             answers = await asyncio.gather(
                 *(self._read(batch, chains, wanted, affinity) for chains, wanted in requests)
             )
@@ -59,9 +59,11 @@ class Scorer:
         length, forced = chains[0].length, chains[0].forced
         rows: list[list[dict[int, float]]] = await self.pool.post(
             "/v1/completions",
-            reading.chain_body(self.served.name, contexts, wanted, length, forced),
+            logprob_requests.chain_body(self.served.name, contexts, wanted, length, forced),
             affinity=affinity,
-            check=lambda answer: reading.read_chains(answer, len(contexts), wanted, length, forced),
+            check=lambda answer: logprob_requests.read_chains(
+                answer, len(contexts), wanted, length, forced
+            ),
         )
         return rows
 
@@ -80,9 +82,9 @@ class Scorer:
             whole = prompt.context + ids
             values: list[float] = await self.pool.post(
                 "/v1/completions",
-                reading.prompt_body(self.served.name, whole),
+                logprob_requests.prompt_body(self.served.name, whole),
                 affinity=affinity,
-                check=lambda answer: reading.read_prompt(answer, whole, start),
+                check=lambda answer: logprob_requests.read_prompt(answer, whole, start),
             )
             return values
 
@@ -107,8 +109,8 @@ class Scorer:
         contexts = [batch[i].context + path for i, path in nodes]
         rows: list[dict[int, float]] = await self.pool.post(
             "/v1/completions",
-            reading.top_body(self.served.name, contexts, self.served.top_k),
+            logprob_requests.top_body(self.served.name, contexts, self.served.top_k),
             affinity=affinity,
-            check=lambda answer: reading.read_top(answer, len(contexts)),
+            check=lambda answer: logprob_requests.read_top(answer, len(contexts)),
         )
         return rows

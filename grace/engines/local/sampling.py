@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from grace.engines.local.decode import Decoder
+from grace.engines.local.decoding import Decoder
 from grace.errors import GraceError
 from grace.types import Generation, Prompt
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grace.engines.system_turn import merge_system
-from grace.engines.vllm.pool import Pool
-from grace.engines.vllm.printed import may_begin, shows_parts
+from grace.engines.vllm.endpoint_pool import Pool
+from grace.engines.vllm.logprob_requests import checked
+from grace.engines.vllm.printed_tokens import may_begin, shows_parts
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
-from grace.engines.vllm.reading import checked
 from grace.errors import ConfigError
 from grace.scoring.boundary import spelling_in_context
 from grace.types import Failure, Form, FormScore, Message, OptionScore, OptionScores, Prompt, Query

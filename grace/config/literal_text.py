@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from grace.config.expected import QUOTES
+from grace.config.validation_messages import QUOTES
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 

@@ -12,8 +12,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-from grace.engines.local.attend import How
-from grace.engines.local.packed import Contexts, Ids, Packed
+from grace.engines.local.packed_pass import Contexts, Ids, Packed
+from grace.engines.local.tree_attention import How
 
 #: Tokens by which the room for texts grows.
 GROWTH = 32

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any
 
 from grace.engines.system_turn import merge_system
-from grace.engines.vllm.pool import Pool
+from grace.engines.vllm.endpoint_pool import Pool
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.errors import ConfigError
 from grace.questions.rendered_chat import (
