@@ -23,9 +23,9 @@ from grace.version import __version__
 if TYPE_CHECKING:
     from grace import figures, rsa
     from grace.api import run_study, score
-    from grace.comparison.compare_many import compare_runs
+    from grace.comparison import compare_runs
     from grace.errors import GraceError
-    from grace.runs.results import Run, load
+    from grace.runs import Run, load
 
 look_for_core()
 

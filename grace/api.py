@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from grace.asking.prompt_origin import Alike, alike_refusal, differ
+from grace.config import INTERRUPTED, Settings, read_settings
 from grace.config.argument_kinds import found
-from grace.config.command_line import INTERRUPTED, compose
+from grace.config.command_line import compose
 from grace.config.overrides import quoted
 from grace.config.printable import writable
 from grace.config.resources import expand
-from grace.config.settings import Settings, read_settings
 from grace.config.validation_messages import shown
-from grace.engines.make import make_engine
+from grace.engines import make_engine
 from grace.errors import ConfigError, QueryError
-from grace.runs.results import Run, load
+from grace.runs import Run, load
 from grace.scoring import distributions as scores
 from grace.types import (
     Answer,
@@ -93,8 +93,8 @@ def run_study(*overrides: str, **settings: Any) -> Run:
     """
     from rich.console import Console
 
-    from grace.report.automatic import report_run
-    from grace.runs.runner import run
+    from grace.report import report_run
+    from grace.runs import run
 
     words = [*overrides, *(f"{name}={_word(name, value)}" for name, value in settings.items())]
     checked = read_settings(compose(words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grace.config.command_line import BAD_INPUT, OK, main
+from grace.config import BAD_INPUT, OK, main
 from grace.config.manual.commands import CHECK
 
 
@@ -14,8 +14,8 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
-    from grace.config.settings import read_settings
-    from grace.runs.readiness import is_ready
+    from grace.config import read_settings
+    from grace.runs import is_ready
 
     ready = asyncio.run(is_ready(read_settings(config), Console(emoji=False)))
     return OK if ready else BAD_INPUT

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, plain_main, read_words
 from grace.config.manual.commands import COMPARE
-from grace.config.run_folders import read_words
 from grace.errors import ConfigError
 
 
@@ -15,8 +14,8 @@ def compare_command(words: Sequence[str]) -> int:
     folders, settings = read_words(words, COMPARE, runs=0)
     from rich.console import Console
 
+    from grace.comparison import show_all
     from grace.comparison.compare_many import check, compare_all, write_all
-    from grace.comparison.show import show_all
 
     asked = check(folders, settings)
     if asked.results is not None and asked.output is None:

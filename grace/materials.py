@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, plain_main, read_words, shipped
 from grace.config.manual.commands import MATERIALS
-from grace.config.resources import shipped
-from grace.config.run_folders import read_words, switch, whole
+from grace.config.run_folders import switch, whole
 from grace.errors import ConfigError
-from grace.stimuli.materials import Wanted, make_stimuli
+from grace.stimuli import make_stimuli
+from grace.stimuli.materials import Wanted
 from grace.stimuli.stories import STUDIES
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, plain_main, read_words
 from grace.config.manual.commands import MERGE
-from grace.config.run_folders import read_words
 
 
 def merge_stores(words: Sequence[str]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from grace.asking.timing import Clock
-from grace.config.command_line import main
+from grace.asking import Clock
+from grace.config import main
 from grace.config.manual.commands import RUN
 
 
@@ -16,10 +16,10 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
-    from grace.asking.interrupt import Interrupt
-    from grace.config.settings import read_settings
-    from grace.report.automatic import report_run
-    from grace.runs.runner import run
+    from grace.asking import Interrupt
+    from grace.config import read_settings
+    from grace.report import report_run
+    from grace.runs import run
 
     clock = Clock.of_process()
     interrupt, console = Interrupt(may_exit=True), Console(emoji=False)
@@ -29,8 +29,8 @@ def job(config: dict[str, Any]) -> int:
 
 def together(configs: Sequence[dict[str, Any]]) -> str | None:
     """One report over the runs of a sweep."""
-    from grace.config.settings import read_settings
-    from grace.report.automatic import report_over_all
+    from grace.config import read_settings
+    from grace.report import report_over_all
 
     return report_over_all([read_settings(config) for config in configs])
 

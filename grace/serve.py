@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grace.config.command_line import BAD_INPUT, OK, main
+from grace.config import BAD_INPUT, OK, main
 from grace.config.manual.commands import SERVE
 
 
@@ -15,8 +15,8 @@ def job(config: dict[str, Any]) -> int:
 
     from rich.console import Console
 
-    from grace.config.settings import read_settings
-    from grace.serving.launch import prepare
+    from grace.config import read_settings
+    from grace.serving import prepare
 
     settings = read_settings(config)
     launch = prepare(settings, strict=not settings.dry_run)

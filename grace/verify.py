@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grace.config.command_line import BAD_INPUT, OK, plain_main
+from grace.config import BAD_INPUT, OK, one_run, plain_main
 from grace.config.manual.commands import VERIFY
-from grace.config.run_folders import one_run, whole
+from grace.config.run_folders import whole
 
 
 def verify_run(words: Sequence[str]) -> int:
     """Look at everything, say what was found; 0 if the run is reproducible, else 1."""
     folder, settings = one_run(words, VERIFY)
     seed = whole(settings, "seed", 0, 2**63 - 1) or 0
-    from grace.runs.verification import verify
+    from grace.runs import verify
 
     return OK if verify(folder, seed) else BAD_INPUT
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace.asking.prompt_spool import PromptSpool
-from grace.scoring.trie import common_prefix, prompt_nodes
+from grace.scoring import common_prefix, prompt_nodes
 from grace.types import Engine, Prompt
 
 Mask = NDArray[np.bool_]

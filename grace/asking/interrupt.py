@@ -15,7 +15,7 @@ import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from grace.config.command_line import INTERRUPTED
+from grace.config import INTERRUPTED
 
 #: After SIGTERM: seconds for the answers in flight, and for everything.
 PATIENCE, TERM_LIMIT = 4.0, 9.0

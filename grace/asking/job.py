@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from grace.config.resources import find_data
-from grace.config.settings import Settings
-from grace.config.study import ExperimentSpec
+from grace.config import ExperimentSpec, Settings, find_data
+from grace.questions import Templates
 from grace.questions.queries import check_templates, experiment, refuse_hidden_columns
-from grace.questions.templates import Templates
-from grace.stimuli.pilot import pilot_rows
-from grace.stimuli.read import Stimuli, read_stimuli
+from grace.stimuli import Stimuli, pilot_rows, read_stimuli
+from grace.tables import tidy_columns, wide_columns
 from grace.tables.columns import refuse_clashes
-from grace.tables.tidy import tidy_columns
-from grace.tables.wide import wide_columns
 
 
 @dataclass(frozen=True)

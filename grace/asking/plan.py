@@ -14,8 +14,8 @@ from grace.asking.earlier_answers import Unused
 from grace.asking.job import Job
 from grace.asking.prompt_spool import PromptSpool
 from grace.asking.query_table import QueryTable
-from grace.config.settings import Settings
-from grace.questions.queries import asked_of_each
+from grace.config import Settings
+from grace.questions import asked_of_each
 from grace.tables.terminal import safe
 from grace.types import Engine, EngineInfo, Forecast
 

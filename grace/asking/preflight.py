@@ -13,9 +13,9 @@ from typing import Literal
 
 from grace.asking.job import Job, load_job
 from grace.asking.query_table import ask_job
-from grace.config.settings import Settings
+from grace.config import Settings
 from grace.questions.queries import distinct
-from grace.scoring.distributions import softmax
+from grace.scoring import softmax
 from grace.types import Answer, Engine, Failure, Generation, OptionScores, Prompt, mass
 
 Colour = Literal["green", "amber", "red"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from grace.asking.job import Job
 from grace.errors import ConfigError, QueryError
-from grace.questions.queries import ask, asked_of_each
+from grace.questions import ask, asked_of_each
 from grace.types import Prompt, Query, Trial
 
 

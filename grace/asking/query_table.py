@@ -20,7 +20,7 @@ from grace.asking.prompt_origin import Alike, alike_refusal, differ, located, pl
 from grace.asking.prompt_spool import PORTION, PromptSpool
 from grace.asking.timing import timed
 from grace.errors import QueryError
-from grace.questions.queries import ask, asked_of_each
+from grace.questions import ask, asked_of_each
 from grace.store import Store
 from grace.types import Engine, EngineInfo, Failure, Prompt, Query
 

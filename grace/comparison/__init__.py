@@ -9,32 +9,6 @@ Arrays are (cells, options) in the order of `comparison.answers.design`. docs/co
 each number means.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from grace.comparison.answers import Answers, Reading
-from grace.comparison.comparing import Comparison, compare
-from grace.comparison.design import DESIGNS, STUDY1, STUDY2, Design
-from grace.comparison.humans import People, people, published_literal
-from grace.comparison.measure import Contrast, Estimate, Measured, Options
-from grace.comparison.other_results import read_results
-from grace.comparison.run_answers import read_run
-
-__all__ = [
-    "DESIGNS",
-    "STUDY1",
-    "STUDY2",
-    "Answers",
-    "Comparison",
-    "Contrast",
-    "Design",
-    "Estimate",
-    "Measured",
-    "Options",
-    "People",
-    "Reading",
-    "compare",
-    "people",
-    "published_literal",
-    "read_results",
-    "read_run",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from grace.errors import ConfigError
 
 if TYPE_CHECKING:
     from grace.comparison.comparing import Comparison
-    from grace.runs.results import Run
+    from grace.runs import Run
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def compare_runs(
     writing where there is no `output`.
     """
     from grace.comparison.write import together
-    from grace.runs.results import run_folder
+    from grace.runs import run_folder
 
     given = {"study": study, "results": results, "output": output, "human": human}
     for name, value in given.items():

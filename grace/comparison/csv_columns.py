@@ -13,7 +13,7 @@ import numpy as np
 from grace.comparison.bootstrap import Ints
 from grace.comparison.design import READERS, Cell, Design
 from grace.errors import StimuliError
-from grace.stimuli.csv_file import read_bytes, split_rows
+from grace.stimuli import read_bytes, split_rows
 
 T = TypeVar("T")
 

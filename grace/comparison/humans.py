@@ -24,7 +24,7 @@ from grace.comparison.design import (
     state_of,
     utterance_of,
 )
-from grace.config.resources import shipped
+from grace.config import shipped
 from grace.errors import StimuliError
 
 #: Columns of a participant-level file of study 1, each by any of its names.

@@ -21,8 +21,7 @@ from grace.comparison.design import (
     word_of,
 )
 from grace.errors import GraceError
-from grace.runs.results import Run, load
-from grace.runs.settings_differences import manifest_of
+from grace.runs import Run, load, manifest_of
 
 #: Warn where more than this share of the compared trials are flagged low_mass.
 LOW_MASS_SHARE = 0.1

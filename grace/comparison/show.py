@@ -17,7 +17,8 @@ from grace.comparison.bootstrap import Floats
 from grace.comparison.comparing import Comparison
 from grace.comparison.measure import ALL, Contrast, Estimate, Measured
 from grace.comparison.study1 import PLANNED, READING_A_CELL
-from grace.tables.terminal import Row, print_table
+from grace.tables import print_table
+from grace.tables.terminal import Row
 
 NAMES = {
     "rmse": "RMSE, points",

@@ -11,7 +11,8 @@ from typing import Any
 from grace.comparison.comparing import Comparison
 from grace.comparison.content import content, rows
 from grace.errors import GraceError
-from grace.tables.write import FORMULA, write_json, write_text
+from grace.tables import write_json, write_text
+from grace.tables.write import FORMULA
 
 
 def together(comparisons: Sequence[Comparison]) -> dict[str, Any]:

@@ -1,1 +1,5 @@
 """Engines: what turns queries into answers. To add one, see docs/extending.md."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from grace.config import LocalSettings, ModelSettings, VllmSettings
 from grace.config.missing_library import not_installed
-from grace.config.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.types import Engine
 
 

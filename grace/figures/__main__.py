@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, plain_main, read_words
 from grace.config.manual.commands import FIGURES
-from grace.config.run_folders import read_words, shared_folder
+from grace.config.run_folders import shared_folder
 
 
 def figures(words: Sequence[str]) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grace.comparison.show import NAMES
+from grace.config import one_line
 from grace.config.argument_kinds import strict
-from grace.config.printable import one_line
 from grace.errors import GraceError
 from grace.figures.run_groups import names
 from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, ground, look, say_nothing

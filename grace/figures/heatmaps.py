@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from grace.config.answer_fields import ChoiceField, PercentField
+from grace.config import ChoiceField, PercentField, QuestionSpec, one_line
 from grace.config.argument_kinds import strict
-from grace.config.printable import distinct, one_line
-from grace.config.study import QuestionSpec
+from grace.config.printable import distinct
 from grace.figures.style import canvas, drawn, say_nothing
 from grace.figures.view import Floats, View
 from grace.tables.cells import in_order, level_text

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from grace.comparison.comparing import Comparison
-    from grace.comparison.measure import Measured
+    from grace.comparison import Comparison, Measured
 
 STATES = np.arange(4.0)
 #: Where people's bars, the model's and the RSA model's points stand beside a state.

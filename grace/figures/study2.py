@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from grace.comparison.comparing import Comparison
-    from grace.comparison.measure import Measured
+    from grace.comparison import Comparison, Measured
 
 HEARTS = np.arange(4)
 #: The eight utterances stand in two groups of four, “was” and “wasn't”.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from grace.config.printable import one_line
+from grace.config import one_line
 from grace.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from grace.comparison.measure import Measured
+    from grace.comparison import Measured
     from grace.figures.view import Floats
 
 P = ParamSpec("P")

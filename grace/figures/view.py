@@ -15,17 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from grace.config.settings import Settings, read_settings
-from grace.config.study import ExperimentSpec
+from grace.config import ExperimentSpec, Settings, read_settings
 from grace.errors import GraceError
 from grace.questions.queries import experiment
-from grace.runs.results import Run, load, run_folder
-from grace.runs.settings_differences import manifest_of
-from grace.tables.cells import Cells, CellTable, cell_tables, design_cells
+from grace.runs import Run, load, manifest_of, run_folder
+from grace.tables import Cells, CellTable, cell_tables, design_cells
 
 if TYPE_CHECKING:
-    from grace.comparison.comparing import Comparison
-    from grace.comparison.measure import Measured
+    from grace.comparison import Comparison, Measured
 
 Floats = NDArray[np.float64]
 
@@ -79,9 +76,7 @@ class View:
     @cached_property
     def compared(self) -> Comparison | str:
         """The comparison with people, or why there is none."""
-        from grace.comparison.comparing import compare
-        from grace.comparison.humans import people
-        from grace.comparison.run_answers import read_run
+        from grace.comparison import compare, people, read_run
 
         try:
             answers = read_run(self.run)

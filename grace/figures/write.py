@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grace.config import one_line
 from grace.config.argument_kinds import strict
-from grace.config.printable import one_line
 from grace.errors import GraceError
 from grace.figures.catalogue import Plot
 from grace.figures.fonts import borrows, fit_fonts, said_of, without_talk

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from grace.config.settings import ExpSettings
-from grace.config.study import ExperimentSpec, Name, StudySpec
+from grace.config import ExperimentSpec, ExpSettings, StudySpec
+from grace.config.study import Name
 from grace.errors import ConfigError
 from grace.questions.templates import Templates
-from grace.scoring.option_space import asks_for_space, is_spaceless
+from grace.scoring import asks_for_space
+from grace.scoring.option_space import is_spaceless
 from grace.types import Message, Query, Sampling, Trial
 
 #: A question and the index of one of its variants.

@@ -13,8 +13,9 @@ from typing import Any
 from jinja2 import ChoiceLoader, FileSystemLoader, TemplateError, TemplateNotFound, Undefined, nodes
 from jinja2.meta import find_referenced_templates
 
+from grace.config import Environment
 from grace.config.resources import folders
-from grace.config.sandbox import FAULTS, Environment, line_of, reason, with_row
+from grace.config.sandbox import FAULTS, line_of, reason, with_row
 from grace.config.template_names import (
     own_names,
     refuse_numbers,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, plain_main, read_words
 from grace.config.manual.commands import REPORT
-from grace.config.run_folders import read_words, shared_folder
+from grace.config.run_folders import shared_folder
 from grace.errors import ConfigError
-from grace.runs.outputs import REPORT_FILE
+from grace.runs import REPORT_FILE
 
 
 def report(words: Sequence[str]) -> int:

@@ -8,11 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.asking.ask import Ended
-from grace.asking.query_table import QueryTable
-from grace.config.settings import Settings
+from grace.asking import Ended, QueryTable
+from grace.config import Settings
 from grace.errors import GraceError
-from grace.runs.outputs import REPORT_FILE
+from grace.runs import REPORT_FILE
 from grace.store import Store
 from grace.types import EngineInfo
 

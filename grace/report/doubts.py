@@ -9,8 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
+from grace.figures import View
 from grace.figures.validity import read_statuses, reductions
-from grace.figures.view import View
 from grace.questions.parsing.statuses import shown_reasons
 from grace.runs.summary import LOW_MASS_ADVICE, REASONS
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.asking.query_table import QueryTable, as_texts
+from grace.asking import QueryTable
+from grace.asking.query_table import as_texts
 from grace.errors import GraceError
 from grace.runs.prompt_examples import LAST
 from grace.store import Store
@@ -103,7 +104,7 @@ def _padded(values: tuple[T, ...], length: int, nothing: T) -> tuple[T, ...]:
 
 def recall(folder: Path) -> Material:
     """The same of a finished run; where its files or store are gone, why there is nothing."""
-    from grace.runs.finished_run import recall_plan, reopen
+    from grace.runs import recall_plan, reopen
 
     try:
         run = reopen(folder)

@@ -17,21 +17,20 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grace.comparison.comparing import Comparison
+from grace.comparison import Comparison
 from grace.comparison.show import OPEN, same_way
 from grace.comparison.study1 import PLANNED, READING_A_CELL
 from grace.errors import ConfigError, visible
-from grace.figures import models, plots
-from grace.figures.catalogue import Part, Plot
+from grace.figures import Plot, View, models, plots
+from grace.figures.catalogue import Part
 from grace.figures.fonts import NAMED, fit_fonts
 from grace.figures.run_groups import alike, names, short_names
-from grace.figures.view import View
 from grace.figures.write import as_bytes
 from grace.report import provenance
 from grace.report.doubts import Doubt, doubts
 from grace.report.verdict import WORDS, Verdict, verdict
 from grace.runs.prompt_examples import Example, sound
-from grace.tables.cells import CellTable
+from grace.tables import CellTable
 from grace.version import __version__
 
 log = logging.getLogger("grace")

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
+from grace.config import Settings
 from grace.config.resources import folders
-from grace.config.settings import Settings, Strict
-from grace.figures.view import View
+from grace.config.settings import Strict
+from grace.figures import View
 
 #: Settings outside the groups that decide what is asked.
 ALONE = ("data", "tag", "pilot", "seed")

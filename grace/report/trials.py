@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from grace.config.study import QuestionSpec
-from grace.figures.view import View
-from grace.questions.queries import Asked, asked_of_each
+from grace.config import QuestionSpec
+from grace.figures import View
+from grace.questions import Asked, asked_of_each
 from grace.report.material import TEXT, TRIALS, Forms, Material, Told
 from grace.runs.prompt_examples import sound
 

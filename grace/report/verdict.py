@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grace.comparison.comparing import Comparison, metrics_of
-from grace.comparison.measure import Estimate
+from grace.comparison import Comparison, Estimate
+from grace.comparison.comparing import metrics_of
 from grace.comparison.show import NAMES
 from grace.comparison.study1 import POINTS
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.asking.query_table import QueryTable
-from grace.figures.view import View, view
+from grace.asking import QueryTable
+from grace.figures import View
+from grace.figures.view import view
 from grace.report.material import Material, recall, take
 from grace.report.page import Source, render
 from grace.report.trials import pack
-from grace.runs.outputs import REPORT_FILE
-from grace.runs.prompt_examples import read_examples
+from grace.runs import REPORT_FILE, read_examples
 from grace.store import Store
-from grace.tables.write import write_text
+from grace.tables import write_text
 from grace.types import EngineInfo
 
 

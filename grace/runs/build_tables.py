@@ -6,17 +6,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
-from grace.asking.query_table import QueryTable, as_texts
-from grace.config.settings import Settings
-from grace.config.study import ExperimentSpec
-from grace.questions.queries import Slot, asked_of_each
-from grace.stimuli.read import Stimuli
+from grace.asking import QueryTable
+from grace.asking.query_table import as_texts
+from grace.config import ExperimentSpec, Settings
+from grace.questions import Slot, asked_of_each
+from grace.stimuli import Stimuli
+from grace.tables import (
+    UnwrittenError,
+    tidy_columns,
+    tidy_rows,
+    wide_columns,
+    wide_rows,
+    write_json,
+)
 from grace.tables.block import Block, Item, slots
-from grace.tables.output import Output, Problems, UnwrittenError
+from grace.tables.output import Output, Problems
 from grace.tables.psychds import write_description
-from grace.tables.tidy import tidy_columns, tidy_rows
-from grace.tables.wide import wide_columns, wide_rows
-from grace.tables.write import codebook, write_json
+from grace.tables.write import codebook
 from grace.types import Answer
 
 #: Answers by their prompts' keys.

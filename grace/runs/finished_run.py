@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grace.asking.job import Job, load_job
-from grace.config.resources import find_data
-from grace.config.settings import read_settings
+from grace.asking import Job, load_job
+from grace.config import find_data, read_settings
 from grace.errors import ConfigError
 from grace.runs.resume import Recalled, recall
 from grace.runs.settings_differences import manifest_of

@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grace.asking.job import Job
-from grace.asking.plan import Plan
-from grace.config.study import ExperimentSpec
+from grace.asking import Job, Plan
+from grace.config import ExperimentSpec
 from grace.version import __version__
 
 LIBRARIES = (

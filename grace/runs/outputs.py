@@ -9,18 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from grace.asking.ask import Ended
-from grace.asking.job import Job
-from grace.asking.plan import Plan
-from grace.asking.query_table import QueryTable
-from grace.asking.timing import Clock
-from grace.config.settings import Settings
+from grace.asking import Clock, Ended, Job, Plan, QueryTable
+from grace.config import Settings
 from grace.errors import GraceError
 from grace.runs.build_tables import build_tables
 from grace.runs.manifest import make_manifest
 from grace.store import Store
-from grace.tables.output import UnwrittenError
-from grace.tables.write import write_json
+from grace.tables import UnwrittenError, write_json
 from grace.types import Answer, EngineInfo
 
 #: The report's name in a run's folder.

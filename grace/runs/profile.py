@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from grace.asking.timing import Clock
-from grace.tables.write import write_json
+from grace.asking import Clock
+from grace.tables import write_json
 
 
 def write_profile(

@@ -12,13 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grace.asking.job import Job
-from grace.asking.prompt_spool import PromptSpool
-from grace.asking.query_table import QueryTable
+from grace.asking import Job, PromptSpool, QueryTable
 from grace.config.printable import writable
 from grace.errors import GraceError
-from grace.questions.queries import asked_of_each
-from grace.tables.write import write_json
+from grace.questions import asked_of_each
+from grace.tables import write_json
 from grace.types import Engine, Prompt
 
 NAME = "examples.json"

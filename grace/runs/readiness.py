@@ -9,12 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from grace.asking.plan import show_prompts
-from grace.asking.preflight import Finding, preflight, sample
-from grace.asking.prompt_spool import PromptSpool
-from grace.asking.query_table import make_query_table
-from grace.asking.timing import Clock
-from grace.config.settings import Settings
+from grace.asking import Clock, Finding, PromptSpool, make_query_table, show_prompts
+from grace.asking.preflight import preflight, sample
+from grace.config import Settings
 from grace.runs.runner import started
 
 #: Marks that can be told apart without colour.

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from grace.config import one_line
 from grace.config.argument_kinds import found
-from grace.config.printable import one_line
 from grace.config.resources import expand
 from grace.errors import ConfigError, GraceError
 

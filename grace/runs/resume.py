@@ -23,11 +23,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grace.asking.job import Job
-from grace.asking.plan import Plan, make_plan
-from grace.asking.query_table import HASH, QueryTable, Register, as_texts, ask_job, part_of
-from grace.config.settings import ModelSettings, Settings
-from grace.engines.hub import cached_commit
+from grace.asking import Job, Plan, QueryTable, make_plan
+from grace.asking.query_table import HASH, Register, as_texts, ask_job, part_of
+from grace.config import ModelSettings, Settings
+from grace.engines import cached_commit
 from grace.runs.manifest import library_versions
 from grace.runs.prompt_examples import NAME as EXAMPLES
 from grace.store import Store

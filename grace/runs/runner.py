@@ -11,19 +11,22 @@ from typing import Any
 
 from rich.console import Console
 
-from grace.asking.ask import answer_all
-from grace.asking.batches import Batches
+from grace.asking import (
+    Batches,
+    Clock,
+    Interrupt,
+    Job,
+    PromptSpool,
+    answer_all,
+    load_job,
+    make_plan,
+    make_query_table,
+    show_plan,
+    show_prompts,
+)
 from grace.asking.earlier_answers import unused
-from grace.asking.interrupt import Interrupt
-from grace.asking.job import Job, load_job
-from grace.asking.plan import make_plan, show_plan, show_prompts
-from grace.asking.prompt_spool import PromptSpool
-from grace.asking.query_table import make_query_table
-from grace.asking.timing import Clock
-from grace.config.command_line import FAILED_QUERIES, INTERRUPTED, OK
-from grace.config.printable import one_line
-from grace.config.settings import Settings
-from grace.engines.make import make_engine
+from grace.config import FAILED_QUERIES, INTERRUPTED, OK, Settings, one_line
+from grace.engines import make_engine
 from grace.runs.lock import RunLock
 from grace.runs.outputs import Reporter, run_log, write_results, write_start
 from grace.runs.profile import write_profile
@@ -31,7 +34,7 @@ from grace.runs.prompt_examples import write_examples
 from grace.runs.resume import Recalled, as_before, finished, remember, take_over
 from grace.runs.settings_differences import refuse_differences
 from grace.runs.summary import show_summary
-from grace.serving.managed import engine_settings
+from grace.serving import engine_settings
 from grace.store import Store
 from grace.types import Engine, Forecast
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from grace.asking.job import Job
-from grace.config.printable import one_line
+from grace.asking import Job
+from grace.config import one_line
 from grace.errors import ConfigError
 
 #: Settings that may differ, whole groups where they end in a dot. The stimuli and the templates

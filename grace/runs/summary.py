@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from grace.config.settings import Settings
-from grace.config.study import ExperimentSpec
+from grace.config import ExperimentSpec, Settings
 from grace.questions.parsing.statuses import count_answers, shown_reasons
-from grace.tables.cells import CellTable, cell_tables, headings, level_text
-from grace.tables.terminal import Row, print_table
+from grace.tables import CellTable, cell_tables, print_table
+from grace.tables.cells import headings, level_text
+from grace.tables.terminal import Row
 
 LOW_MASS_ADVICE = (
     "The model would rather say something else than one of the options, often a sentence. "

@@ -57,7 +57,7 @@ def verify(folder: Path, seed: int) -> bool:
 
 
 async def _check(run: Reopened, seed: int) -> list[Finding]:
-    from grace.engines.make import make_engine
+    from grace.engines import make_engine
     from grace.runs.finished_run import recall_plan
     from grace.store import Store
 

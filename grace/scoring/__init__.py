@@ -1,1 +1,5 @@
 """Token log-probabilities in; masses, distributions and their moments out. No engine, no study."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

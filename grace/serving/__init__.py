@@ -1,1 +1,5 @@
 """Starting vLLM with exactly the server a run expects: `grace.serve` and `engine.managed`."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

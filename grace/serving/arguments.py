@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grace.config.settings import BUNDLED, ModelSettings, Settings
+from grace.config import ModelSettings, Settings
+from grace.config.settings import BUNDLED
 from grace.errors import ConfigError
 
 #: How vLLM's server is started; its `vllm` command does not exist in every build.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grace.config.settings import ModelSettings
+from grace.config import ModelSettings
 from grace.serving import machine
 from grace.serving.machine import Gpu
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grace.config.settings import Settings
+from grace.config import Settings
 from grace.errors import ConfigError
 from grace.serving import checks, machine
 from grace.serving.arguments import (

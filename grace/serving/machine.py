@@ -7,7 +7,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 
-from grace.config.settings import ModelSettings
+from grace.config import ModelSettings
 
 GIB = 2**30
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from rich.console import Console
 
-from grace.config.settings import LocalSettings, Settings, StartedSettings, VllmSettings
+from grace.config import LocalSettings, Settings, StartedSettings, VllmSettings
 
 
 @asynccontextmanager

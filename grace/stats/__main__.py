@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, plain_main
 from grace.config.missing_library import need
 
 if TYPE_CHECKING:

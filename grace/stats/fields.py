@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from grace.config.answer_fields import ChoiceField, FieldPart, PercentField
+from grace.config import ChoiceField, ExperimentSpec, PercentField
+from grace.config.answer_fields import FieldPart
 from grace.config.column_names import slug
-from grace.config.study import ExperimentSpec
 from grace.stats.outcomes import Derived, is_answer
-from grace.tables.columns import Column
+from grace.tables import Column
 
 
 def raw_fields(spec: ExperimentSpec, question: str) -> list[tuple[str, FieldPart]]:

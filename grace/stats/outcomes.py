@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from grace.errors import ConfigError
-from grace.tables.columns import Column
+from grace.tables import Column
 
 WORDS = {1: "one", 2: "two", 3: "three"}
 STATES = (0, 1, 2, 3)

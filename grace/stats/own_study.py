@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from grace.config.answer_fields import ChoiceField, FieldPart, IntegerField, PercentField
-from grace.config.study import ExperimentSpec, QuestionSpec
+from grace.config import ChoiceField, ExperimentSpec, IntegerField, PercentField, QuestionSpec
+from grace.config.answer_fields import FieldPart
 from grace.stats.fields import indicators, raw_fields, share_of
 from grace.stats.models import MODELS, Family, MixedModel
 from grace.stats.rows import Rows

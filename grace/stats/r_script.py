@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from grace.config.printable import one_line
+from grace.config import one_line
 from grace.stats.models import EDGE, MixedModel, obstacles
 from grace.stats.rows import Rows
 

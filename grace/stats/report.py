@@ -13,7 +13,7 @@ from grace.stats.fit import Effect, Fit, fit
 from grace.stats.models import suggested
 from grace.stats.rows import Rows
 from grace.stats.write import CAUTION
-from grace.tables.write import write_json
+from grace.tables import write_json
 
 LIBRARIES = ("bambi", "pymc", "pytensor", "arviz", "numba")
 INTERVAL = (

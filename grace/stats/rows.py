@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from grace.config.study import ExperimentSpec, StudySpec
+from grace.config import ExperimentSpec, StudySpec
 from grace.errors import ConfigError
-from grace.runs.results import load
-from grace.runs.settings_differences import manifest_of
+from grace.runs import load, manifest_of
 from grace.stats.fields import derived_fields
 from grace.stats.outcomes import derive
-from grace.tables.columns import Column, refuse_clashes
+from grace.tables import Column
+from grace.tables.columns import refuse_clashes
 from grace.tables.wide import FLAGS, MODEL
 
 #: Columns of a raw answer that are no outcome. Its seed tells one draw from another.

@@ -13,7 +13,8 @@ from grace.stats.models import MixedModel, obstacles, suggested
 from grace.stats.own_study import without_a_model
 from grace.stats.r_script import r_script
 from grace.stats.rows import Rows
-from grace.tables.write import codebook, write_json, write_text, writing
+from grace.tables import write_json, write_text
+from grace.tables.write import codebook, writing
 
 #: What every analysis of these data must keep in mind; written into each file that is read.
 CAUTION = (

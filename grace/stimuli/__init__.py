@@ -1,1 +1,5 @@
 """A CSV in, checked trials out; material files in, a CSV of stimuli out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

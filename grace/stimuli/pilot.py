@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grace.config.study import StudySpec
+from grace.config import StudySpec
 from grace.types import Trial
 
 

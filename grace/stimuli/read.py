@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grace.config import ColumnSpec, StudySpec, one_line
 from grace.config.column_names import filled
-from grace.config.printable import one_line
 from grace.config.sandbox import same_form
-from grace.config.study import ColumnSpec, StudySpec
 from grace.errors import ConfigError, StimuliError
-from grace.questions.templates import Expression, Templates
+from grace.questions import Expression, Templates
 from grace.stimuli.csv_file import read_bytes, split_rows
 from grace.types import Trial
 

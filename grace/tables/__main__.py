@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from grace.config.command_line import OK, plain_main
+from grace.config import OK, one_run, plain_main
 from grace.config.manual.commands import TABLES
-from grace.config.run_folders import one_run
 
 
 def rebuild(words: Sequence[str]) -> int:
     """Write tables and codebook of what the store holds; returns the exit code."""
     folder, _ = one_run(words, TABLES)
-    from grace.runs.finished_run import recall_plan, reopen
-    from grace.runs.lock import RunLock
-    from grace.runs.outputs import count, run_log, write_tables
+    from grace.runs import RunLock, recall_plan, reopen, run_log, write_tables
+    from grace.runs.outputs import count
     from grace.store import Store
     from grace.tables.write import write_json
 

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.config.study import ExperimentSpec, QuestionSpec
-from grace.questions.queries import Asked, Slot
+from grace.config import ExperimentSpec, QuestionSpec
+from grace.questions import Asked, Slot
 from grace.scoring import distributions as scores
 from grace.types import Answer, Failure, Generation, OptionScores, Trial
 

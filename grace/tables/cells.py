@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grace.config.answer_fields import ChoiceField
+from grace.config import ChoiceField, ExperimentSpec, QuestionSpec, ReductionSpec, StudySpec
 from grace.config.printable import distinct
-from grace.config.study import ExperimentSpec, Name, QuestionSpec, ReductionSpec, StudySpec
+from grace.config.study import Name
 from grace.errors import GraceError
 
 #: Longer texts of options are cut where they head a column.

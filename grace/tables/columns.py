@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from grace.config.study import ExperimentSpec, MarginalSpec, QuestionSpec, ReductionSpec
+from grace.config import ExperimentSpec, MarginalSpec, QuestionSpec, ReductionSpec
 from grace.errors import ConfigError
-from grace.questions.queries import Slot
+from grace.questions import Slot
 from grace.scoring import distributions as scores
 from grace.tables.block import Block, Floats
 

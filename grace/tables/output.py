@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from grace.config.printable import one_line
+from grace.config import one_line
 from grace.errors import GraceError
 from grace.tables.block import Block
 from grace.tables.columns import Column

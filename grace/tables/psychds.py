@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grace.config.settings import Settings
-from grace.config.study import StudySpec
+from grace.config import Settings, StudySpec
 from grace.errors import GraceError
 from grace.tables.columns import Column
 from grace.tables.write import write_json

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from grace.config.printable import one_line
+from grace.config import one_line
 
 #: A level or a name is broken after so many columns of the screen, and cut after so many letters.
 WIDEST_KEY, WIDEST_NUMBER, LONGEST = 24, 14, 200

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grace.config.study import ExperimentSpec, Name, QuestionSpec, StudySpec
-from grace.questions.queries import Slot
+from grace.config import ExperimentSpec, QuestionSpec, StudySpec
+from grace.config.study import Name
+from grace.questions import Slot
 from grace.tables.block import Block, Floats, Item, slots
 from grace.tables.columns import Column
 from grace.tables.wide import FLAGS, MODEL, REPLICATE, cell_of, raw_values, study_column

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from grace.config.answer_fields import ChoiceField, FieldPart, IntegerField, PercentField
-from grace.config.study import ExperimentSpec, QuestionSpec, StudySpec
+from grace.config import (
+    ChoiceField,
+    ExperimentSpec,
+    IntegerField,
+    PercentField,
+    QuestionSpec,
+    StudySpec,
+)
+from grace.config.answer_fields import FieldPart
 from grace.questions.parsing import parse
-from grace.stimuli.read import Stimuli
+from grace.stimuli import Stimuli
 from grace.tables.block import Block
 from grace.tables.columns import Column, computed_columns
 from grace.types import Generation, Trial

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grace.scoring.trie import common_prefix, prompt_nodes
+from grace.scoring import common_prefix, prompt_nodes
 from grace.types import Prompt
 
 #: A pass of its own costs about as much as so many more tokens in another.

@@ -11,14 +11,14 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from grace.config.settings import LocalSettings, ModelSettings
+from grace.config import LocalSettings, ModelSettings
 from grace.engines.local.batch_cutting import Batch, cut_batches
 from grace.engines.local.load import load_config, load_model, load_tokenizer, own_ends, stop_ids
 from grace.engines.local.memory_budget import Room, find_room
 from grace.engines.local.model_files import describe, find_source
 from grace.engines.local.tokenise import Tokeniser
 from grace.questions.rendered_chat import date_notice
-from grace.scoring.trie import assemble
+from grace.scoring import assemble
 from grace.types import UNCHANGED_SINCE, Answer, Answered, EngineInfo, Failure, Prompt, Query
 
 T = TypeVar("T")

@@ -25,7 +25,8 @@ from grace.engines.local.probe import (
     try_model,
 )
 from grace.errors import GraceError
-from grace.scoring.trie import NodeLogprobs, Path, prompt_nodes
+from grace.scoring import NodeLogprobs, prompt_nodes
+from grace.scoring.trie import Path
 from grace.types import Prompt
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from grace.config import LocalSettings, ModelSettings
 from grace.config.missing_library import need
-from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.local.model_files import Source
 from grace.engines.local.model_kinds import refuse_other_kinds, refuse_strange_weights
 from grace.engines.local.onednn_linear import use_onednn

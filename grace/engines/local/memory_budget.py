@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from grace.config.settings import LocalSettings
+from grace.config import LocalSettings
 from grace.types import Prompt
 
 GIB = 2**30

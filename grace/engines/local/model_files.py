@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from grace.config.settings import ModelSettings
+from grace.config import ModelSettings
 from grace.engines.hub import commit_of
 from grace.engines.local.bundled import bundled_model, cache_folder
 from grace.engines.local.digests import file_digest, remembered

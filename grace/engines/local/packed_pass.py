@@ -20,7 +20,8 @@ from grace.engines.local.output_layer import Head
 from grace.engines.local.token_tree import Tree, build_tree, chain
 from grace.engines.local.tree_attention import KeysValues, TreeLayout
 from grace.errors import GraceError
-from grace.scoring.trie import NodeLogprobs, Path
+from grace.scoring import NodeLogprobs
+from grace.scoring.trie import Path
 
 Ids = tuple[int, ...]
 

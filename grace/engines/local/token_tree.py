@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.scoring.trie import Path, common_prefix, prompt_nodes
+from grace.scoring import common_prefix, prompt_nodes
+from grace.scoring.trie import Path
 from grace.types import Prompt
 
 

@@ -18,7 +18,8 @@ from grace.questions.rendered_chat import (
     open_thoughts,
     thoughts_refusal,
 )
-from grace.scoring.boundary import Ids, Placed, check_bos, place, spelling_in_context
+from grace.scoring import Placed, check_bos
+from grace.scoring.boundary import Ids, place, spelling_in_context
 from grace.types import Option, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.

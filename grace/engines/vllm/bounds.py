@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from grace.scoring.trie import Path, disjoint_log_masses, log_sum_exp
+from grace.scoring import disjoint_log_masses, log_sum_exp
+from grace.scoring.trie import Path
 from grace.types import Form, FormScore, OptionScore, OptionScores, Prompt
 
 

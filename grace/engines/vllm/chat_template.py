@@ -24,7 +24,7 @@ from grace.questions.rendered_chat import (
     turns_of,
     written_date,
 )
-from grace.scoring.trie import common_prefix
+from grace.scoring import common_prefix
 from grace.types import Message, Role
 
 Ids = tuple[int, ...]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
+from grace.config import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.vllm import generate
 from grace.engines.vllm.bounds_from_texts import TextPrompts
 from grace.engines.vllm.endpoint import Endpoint, endpoint_urls

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from grace.scoring.trie import Path, prompt_nodes
+from grace.scoring import prompt_nodes
+from grace.scoring.trie import Path
 from grace.types import Prompt
 
 #: Tokens of a common beginning from which a context counts as warmed by its neighbour.

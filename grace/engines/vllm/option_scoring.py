@@ -14,7 +14,8 @@ from grace.engines.vllm.bounds import bound
 from grace.engines.vllm.endpoint_pool import Pool
 from grace.engines.vllm.option_chains import Chain, pack, waves
 from grace.engines.vllm.server import Served
-from grace.scoring.trie import Path, assemble, prompt_nodes
+from grace.scoring import assemble, prompt_nodes
+from grace.scoring.trie import Path
 from grace.types import OptionScores, Prompt
 
 Found = list[dict[Path, dict[int, float]]]

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from grace.config.settings import ModelSettings
+from grace.config import ModelSettings
 from grace.engines.vllm import bounds_from_texts, logprob_requests
 from grace.engines.vllm.chat_template import read_ids
 from grace.engines.vllm.endpoint import (

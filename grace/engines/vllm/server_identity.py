@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from grace.config.settings import ModelSettings, StartedSettings, VllmSettings
+from grace.config import ModelSettings, StartedSettings, VllmSettings
 from grace.engines.hub import cached_commit
 from grace.engines.vllm import logprob_requests
 from grace.engines.vllm.chat_template import read_ids

@@ -18,7 +18,8 @@ from grace.engines.vllm.problems import RefusedError
 from grace.engines.vllm.unknown_tokens import Unknown
 from grace.errors import ConfigError, QueryError
 from grace.questions.rendered_chat import control_refusal, left_out, open_thoughts, thoughts_refusal
-from grace.scoring.boundary import Ids, check_bos, place_options, spelling_in_context
+from grace.scoring import check_bos, place_options
+from grace.scoring.boundary import Ids, spelling_in_context
 from grace.types import Failure, Message, Prompt, Query
 
 #: Tokens of a common end that are enough, and characters looked at.

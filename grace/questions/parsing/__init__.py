@@ -18,7 +18,7 @@ an answer stands), tokens (what it is there), reservations and quoting (whether 
 
 from __future__ import annotations
 
-from grace.config.answer_fields import ParserSpec
+from grace.config import ParserSpec
 from grace.questions.parsing.reading import Parsed, parse
 from grace.questions.parsing.thoughts import Split, split_thoughts
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import regex
 
-from grace.config.answer_fields import ChoiceField, ParserSpec, PercentField, sentence_gaps
+from grace.config import ChoiceField, ParserSpec, PercentField
+from grace.config.answer_fields import sentence_gaps
 from grace.config.matching import plain
 
 _CELLS = regex.compile(r"(?<!\\)\|")

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import regex
 
-from grace.config.answer_fields import ParserSpec
+from grace.config import ParserSpec
 from grace.config.matching import Passage, longest_first, plain, spelling
 from grace.questions.parsing.reservations import (
     corrects_only_what_follows,

@@ -9,15 +9,8 @@ from fractions import Fraction
 
 import regex
 
-from grace.config.answer_fields import (
-    AnswerField,
-    ChoiceField,
-    IntegerField,
-    ParserSpec,
-    SumCheck,
-    out_of_range,
-    sentence_gaps,
-)
+from grace.config import AnswerField, ChoiceField, IntegerField, ParserSpec, SumCheck
+from grace.config.answer_fields import out_of_range, sentence_gaps
 from grace.config.matching import WORD, Passage, passage
 from grace.questions.parsing.layout import labelled
 from grace.questions.parsing.markup import unset

@@ -9,7 +9,8 @@ from string import Formatter
 
 import regex
 
-from grace.config.answer_fields import ParserSpec, sentence_gaps
+from grace.config import ParserSpec
+from grace.config.answer_fields import sentence_gaps
 from grace.config.matching import WORD, Passage, passage
 from grace.questions.parsing.quoting import Around, affirmed, doubted, set_aside
 from grace.questions.parsing.reservations import withdrawals

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import regex
 
-from grace.config.answer_fields import AnswerField, ChoiceField, PercentField
+from grace.config import AnswerField, ChoiceField, PercentField
 from grace.config.matching import WORD, longest_first, spelling
 
 Value = int | float | str

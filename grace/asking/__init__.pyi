@@ -1,0 +1,15 @@
+from .ask import Ended as Ended
+from .ask import answer_all as answer_all
+from .batches import Batches as Batches
+from .interrupt import Interrupt as Interrupt
+from .job import Job as Job
+from .job import load_job as load_job
+from .plan import Plan as Plan
+from .plan import make_plan as make_plan
+from .plan import show_plan as show_plan
+from .plan import show_prompts as show_prompts
+from .preflight import Finding as Finding
+from .prompt_spool import PromptSpool as PromptSpool
+from .query_table import QueryTable as QueryTable
+from .query_table import make_query_table as make_query_table
+from .timing import Clock as Clock

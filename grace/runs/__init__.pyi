@@ -1,0 +1,14 @@
+from .finished_run import recall_plan as recall_plan
+from .finished_run import reopen as reopen
+from .lock import RunLock as RunLock
+from .outputs import REPORT_FILE as REPORT_FILE
+from .outputs import run_log as run_log
+from .outputs import write_tables as write_tables
+from .prompt_examples import read_examples as read_examples
+from .readiness import is_ready as is_ready
+from .results import Run as Run
+from .results import load as load
+from .results import run_folder as run_folder
+from .runner import run as run
+from .settings_differences import manifest_of as manifest_of
+from .verification import verify as verify

@@ -1,0 +1,11 @@
+from .boundary import Placed as Placed
+from .boundary import check_bos as check_bos
+from .boundary import place_options as place_options
+from .distributions import softmax as softmax
+from .option_space import asks_for_space as asks_for_space
+from .trie import NodeLogprobs as NodeLogprobs
+from .trie import assemble as assemble
+from .trie import common_prefix as common_prefix
+from .trie import disjoint_log_masses as disjoint_log_masses
+from .trie import log_sum_exp as log_sum_exp
+from .trie import prompt_nodes as prompt_nodes

@@ -1,0 +1,13 @@
+from .cells import Cells as Cells
+from .cells import CellTable as CellTable
+from .cells import cell_tables as cell_tables
+from .cells import design_cells as design_cells
+from .columns import Column as Column
+from .output import UnwrittenError as UnwrittenError
+from .terminal import print_table as print_table
+from .tidy import tidy_columns as tidy_columns
+from .tidy import tidy_rows as tidy_rows
+from .wide import wide_columns as wide_columns
+from .wide import wide_rows as wide_rows
+from .write import write_json as write_json
+from .write import write_text as write_text
