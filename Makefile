@@ -72,7 +72,7 @@ test-wheel: tools
 lint: tools
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m deptry grace benchmarks notebooks
 	$(BIN)/python -m deptry tests --ignore DEP002,DEP004
 
