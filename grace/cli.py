@@ -58,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> None:
     elif name == "completion":
         from grace.completion import main as complete
 
-        complete(rest)
+        complete(rest, commands())
     elif name in commands():
         sys.argv = [f"grace {name}", *rest]
         runpy.run_module(f"grace.{name}", run_name="__main__", alter_sys=False)

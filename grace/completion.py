@@ -39,25 +39,23 @@ compdef _grace grace""",
 }
 
 
-def main(words: Sequence[str]) -> None:
+def main(words: Sequence[str], commands: Sequence[str]) -> None:
     """`grace completion bash|zsh` prints the shell's part; `words LINE` what may stand next."""
     match list(words):
         case [shell] if shell in SCRIPTS:
             print(SCRIPTS[shell])
         case ["words", line]:
-            print("\n".join(candidates(line)))
+            print("\n".join(candidates(line, commands)))
         case _:
             raise ConfigError(f"expected grace completion {' or '.join(SCRIPTS)}")
 
 
-def candidates(line: str) -> list[str]:
+def candidates(line: str, commands: Sequence[str]) -> list[str]:
     """What the last word of a command line may become; none where a file is expected."""
-    from grace.cli import commands
-
     words = line.split(" ")
     typed = words[-1]
     if len(words) <= 2:
-        return [name for name in (*commands(), "completion") if name.startswith(typed)]
+        return [name for name in (*commands, "completion") if name.startswith(typed)]
     command = COMMANDS.get(words[1])
     if command is None:
         return [shell for shell in SCRIPTS if words[1] == "completion" and shell.startswith(typed)]
