@@ -56,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> None:
     elif name == "--version":
         print(f"Grace {__version__}")
     elif name == "completion":
-        from grace.completion import main as complete
+        from grace.config.completion import main as complete
 
         complete(rest, commands())
     elif name in commands():

@@ -5,12 +5,12 @@ Neither Hydra nor anything heavy is imported: each press of the Tab key starts t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from grace.manual import Command
-from grace.manual.commands import COMMANDS, RUN
-from grace.manual.settings import GROUPS
-from grace.resources import choices
+
+from grace.config.manual import Command
+from grace.config.manual.commands import COMMANDS, RUN
+from grace.config.manual.settings import GROUPS
+from grace.config.resources import choices
 from grace.errors import ConfigError
 
 #: What `eval "$(grace completion SHELL)"` gives to each shell. Bash splits words at "=" and ":",
