@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.places import SHARED
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -21,10 +23,8 @@ os.environ["GRACE_REPORT"] = "false"
 #: wait for each other on a busy machine take fifty times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ORIGINAL = Path(
-    os.environ.get("GRACE_ORIGINAL", Path(__file__).parents[2] / "shared/data/original")
-)
-HUMAN = Path(os.environ.get("GRACE_HUMAN", Path(__file__).parents[2] / "shared/data/human"))
+ORIGINAL = Path(os.environ.get("GRACE_ORIGINAL", SHARED / "data/original"))
+HUMAN = Path(os.environ.get("GRACE_HUMAN", SHARED / "data/human"))
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def human() -> Path:
 @pytest.fixture(scope="session")
 def four_runs(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of each study and experiment: <study>/<exp>/tiny."""
-    from tests.test_run import model, run
+    from tests.runs.test_run import model, run
 
     folder = tmp_path_factory.mktemp("runs")
     few = ["pilot=72", "++exp.max_tokens=2"]  # what it says in raw answers does not matter
@@ -77,7 +77,7 @@ def own_run(
     """A run of the study of one's own, and what it said at a terminal."""
     import grace
     from tests.own_study import write_own
-    from tests.test_run import model, run
+    from tests.runs.test_run import model, run
 
     folder = write_own(tmp_path_factory.mktemp("own"))
     said = run("study=rate", "exp=2", *model(tiny("llama-byte")), cwd=folder)
@@ -113,7 +113,7 @@ def panels(views: dict[str, View]) -> dict[str, Figure]:
 @pytest.fixture(scope="session")
 def read(four_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, View]:
     """Runs of raw answers of which most could be read; the tiny model says nothing readable."""
-    from tests.figure_runs import with_answers_read
+    from tests.figures.figure_runs import with_answers_read
 
     folder = tmp_path_factory.mktemp("read")
     return {f"{study}/1": with_answers_read(four_runs, folder, study) for study in ("1", "2")}

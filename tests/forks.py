@@ -3,7 +3,7 @@
 Hundreds of tests run a command, and loading torch, transformers and pandas takes each three
 seconds. So one process loads them and does nothing else; a command is a fork of it that goes on
 as `python -m` would. Commands that are killed or started with libraries of their own, or whose
-environment says something to a library, are started afresh: see `tests.test_run.run`.
+environment says something to a library, are started afresh: see `tests.runs.test_run.run`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
+
 #: What differs between commands without a library having looked at it while it was loaded.
 FREE = ("COLUMNS", "GRACE_", "PYTEST_", "PWD", "SLURM_")
 LOADED = """

@@ -14,7 +14,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 
 def call(*words: str | Path, where: Path = ROOT) -> None:

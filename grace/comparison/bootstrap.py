@@ -9,7 +9,7 @@ correlations) the interval is the estimate, less its bootstrap bias, ± Student'
 bootstrap standard error, both for G clusters scaled up by G/(G − 1), with G − 1 degrees of freedom.
 Percentiles would not do: noise makes every distance larger, the draws' most of all, so that with
 a dozen items a percentile interval holds the truth little more than half of the time
-(tests/test_bootstrap.py shows both).
+(tests/comparison/test_bootstrap.py shows both).
 
 Items and participants are crossed, so their variances add, less that of single answers, which
 is in both (Cameron, Gelbach & Miller 2011, Journal of Business & Economic Statistics 29, 238–249).
