@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from grace.config.missing_library import look_for_core
+import grace.config  # noqa: F401  (looks for the libraries that Grace cannot do without)
 from grace.version import __version__
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from grace.comparison import compare_runs
     from grace.errors import GraceError
     from grace.runs import Run, load
-
-look_for_core()
 
 _WHERE = {
     "GraceError": "grace.errors",

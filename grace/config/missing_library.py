@@ -20,6 +20,7 @@ CORE = (
     "filelock",
     "hydra",
     "jinja2",
+    "lazy_loader",
     "markupsafe",
     "matplotlib",
     "numpy",
@@ -94,7 +95,8 @@ def look_for_core() -> None:
     if not absent:
         return
     sentence = f"Grace needs {', '.join(absent)}, not installed: run {command()}"
-    if sys.argv[:1] == ["-m"]:  # python -m grace.NAME, which imports the package first
+    # A command, before it could begin: python -m grace.NAME, or the console script.
+    if sys.argv[:1] == ["-m"] or Path(*sys.argv[:1]).stem == "grace":
         sys.exit(f"error: {sentence}")
     raise ImportError(sentence, name=absent[0])
 

@@ -62,7 +62,7 @@ def test_the_pilot_in_a_home_full_of_caches(tmp_path: Path) -> None:
         "GRACE_OPENED": str(opened),
         "GRACE_WATCHED": str(home),
         "HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "hiding"), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "config" / "hiding"), str(ROOT)]),
     }
     words = ["study=1", "exp=2", "model=smollm2-135m", "pilot=2"]
     done = subprocess.run(
@@ -89,7 +89,7 @@ def test_a_watched_folder_that_is_read_is_noticed(tmp_path: Path) -> None:
     environment = os.environ | {
         "GRACE_OPENED": str(tmp_path / "opened"),
         "GRACE_WATCHED": str(tmp_path / "home"),
-        "PYTHONPATH": str(ROOT / "tests" / "hiding"),
+        "PYTHONPATH": str(ROOT / "tests" / "config" / "hiding"),
     }
     code = "from pathlib import Path; Path('home/poison').read_text()"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)

@@ -19,22 +19,31 @@ COMMANDS = sorted(
     for path in ROOT.glob("grace/**/*.py")
     if "\nif __name__ ==" in path.read_text(encoding="utf-8") and path.name != "ask_vllm.py"
 )
+HIDING = os.pathsep.join([str(ROOT / "tests" / "config" / "hiding"), str(ROOT)])
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PILOT = ("grace.run", "study=1", "exp=2", "pilot=2")
 
 
 def without(hidden: str, *words: str, cwd: Path, **environment: str) -> str:
     """What the command says where the libraries are not installed: one line, and exit code 1."""
-    paths = os.pathsep.join([str(ROOT / "tests" / "hiding"), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": paths, "GRACE_HIDDEN": hidden, **environment},
+        env=os.environ | {"PYTHONPATH": HIDING, "GRACE_HIDDEN": hidden, **environment},
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "Traceback" not in done.stderr + done.stdout
     assert "failed" not in done.stdout
     return line
+
+
+@pytest.mark.parametrize("words", [("-m", "grace.run"), ("-m", "grace"), ("-c", "import grace")])
+def test_what_the_packages_themselves_begin_with(words: tuple[str, str], tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": HIDING, "GRACE_HIDDEN": "lazy_loader"},
+    ).stderr.splitlines()[-1]  # fmt: skip
+    assert "Grace needs lazy_loader, not installed: run " in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -132,6 +141,7 @@ def test_what_is_looked_for_is_what_is_declared() -> None:
     """Names of packages and of what is imported from them, where they differ."""
     other = {
         "hydra-core": "hydra",
+        "lazy-loader": "lazy_loader",
         "pyyaml": "yaml",
         "huggingface-hub": "huggingface_hub",
         "protobuf": "google.protobuf",

@@ -16,7 +16,7 @@ import pytest
 from tests.docs.pages import Block, blocks, pages, rows_of, same, strays
 from tests.places import ROOT
 
-STANDIN = ROOT / "tests" / "vllm" / "standin"
+STANDIN = ROOT / "tests" / "engines" / "vllm" / "standin"
 #: For long runs of which no output is shown. A pilot may grow, and the first has as many rows.
 FEW = "pilot=10"
 #: Servers that the pages name; a stand-in for each is here.

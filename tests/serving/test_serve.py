@@ -23,7 +23,7 @@ from grace.serving.launch import prepare
 from tests.places import ROOT
 from tests.runs.test_run import command
 
-STANDIN = ROOT / "tests" / "vllm" / "standin"
+STANDIN = ROOT / "tests" / "engines" / "vllm" / "standin"
 STARTED: list[subprocess.Popen[str]] = []
 Tiny = Callable[[str], Path]
 
