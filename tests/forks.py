@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.places import ROOT
 
@@ -115,7 +115,7 @@ def _serve(connection: socket.socket) -> None:
         connection.sendall(f"{code}\n".encode())
 
 
-def _become(asked: dict[str, object], out: int, err: int) -> None:
+def _become(asked: dict[str, Any], out: int, err: int) -> None:
     """Go on as `python -m MODULE WORDS`, and end."""
     code = 1
     try:
@@ -135,7 +135,7 @@ def _become(asked: dict[str, object], out: int, err: int) -> None:
         traceback.print_exc()
     finally:
         with contextlib.suppress(BaseException):
-            threading._shutdown()
+            threading._shutdown()  # type: ignore[attr-defined]  # as at an interpreter's end
             atexit._run_exitfuncs()
             sys.stdout.flush()
             sys.stderr.flush()

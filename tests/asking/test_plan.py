@@ -102,8 +102,8 @@ def test_work_is_shared_out_and_cut_down_by_batches(
     wanted = np.array(data.draw(st.lists(st.booleans(), min_size=total, max_size=total)), bool)
     ends = np.cumsum(sizes, dtype=np.intp)
     batches = [order[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-    spool: Any = SimpleNamespace(get=list)
-    work = Batches(spool, np.array(order, np.int32), ends)
+    spool: Any = SimpleNamespace(get=list)  # which gives the numbers themselves for prompts
+    work: Any = Batches(spool, np.array(order, np.int32), ends)
     assert list(work) == batches
     for k in range(1, n + 1):
         part = work.part(k, n)
@@ -125,7 +125,13 @@ def test_a_plan_larger_than_memory_leaves_the_same_tables(
     exp: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = (exp, "pilot=4", "engine.max_batch_tokens=1", "exp.max_tokens=9", "exp.replicates=2")
+    words: tuple[str, ...] = (
+        exp,
+        "pilot=4",
+        "engine.max_batch_tokens=1",
+        "exp.max_tokens=9",
+        "exp.replicates=2",
+    )
     words = (*(w for w in words if exp == "exp=1" or "exp." not in w), *model(tiny("llama-byte")))
     whole = run_here(*words, output="whole")
     monkeypatch.setattr(grace.runs.runner, "PromptSpool", partial(PromptSpool, 5, 4))

@@ -18,7 +18,7 @@ from tests.runs.test_run import model, run
 
 #: A stage, the ticks it takes by itself, and the stages within it.
 Block = tuple[str, int, list["Block"]]
-blocks = st.recursive(
+blocks: st.SearchStrategy[Block] = st.recursive(
     st.tuples(st.sampled_from(STAGES), st.integers(0, 9), st.just([])),
     lambda inner: st.tuples(st.sampled_from(STAGES), st.integers(0, 9), st.lists(inner)),
 )

@@ -233,7 +233,7 @@ def test_chinese_options_are_scored_as_they_are_written(
         whole, start = hf.encode(text + option), len(hf.encode(text))
         with torch.no_grad():
             rows = torch.log_softmax(stock(torch.tensor([whole])).logits[0].double(), -1)
-        return sum(rows[i - 1, whole[i]].item() for i in range(start, len(whole)))
+        return float(sum(rows[i - 1, whole[i]].item() for i in range(start, len(whole))))
 
     folder = study("天空是蓝色的吗？", options="是 不是")
     prefix = "exp.base_answer_prefix='答案：'"

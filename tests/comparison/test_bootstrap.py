@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grace.comparison.bootstrap import Floats, Sample, Scale, interval, resample
+from grace.comparison.bootstrap import Floats, Sample, Scale, Statistic, interval, resample
 from grace.comparison.humans import people
 from grace.comparison.metrics import negation, over_cells
 from grace.comparison.study1 import METRICS as METRICS1
@@ -17,26 +17,33 @@ from grace.comparison.study2 import METRICS as METRICS2
 SETS = 1000
 PEOPLE = {study: people(study).distribution for study in ("1", "2")}
 
-Statistics = dict[str, tuple[Callable[[Floats], Floats], Scale]]
+Statistics = dict[str, tuple[Statistic, Scale]]
+
+
+def _against(of: Callable[[Floats, Floats], Floats], people: Floats) -> Statistic:
+    return lambda p: of(p, people)
 
 
 def statistics(study: str) -> Statistics:
     """Every number of a study that gets an interval, of cell means."""
     metrics = METRICS1 if study == "1" else METRICS2
-    found: Statistics = {
-        m.name: (lambda p, of=m.of: of(p, PEOPLE[study]), m.scale) for m in metrics
-    }
+    found: Statistics = {m.name: (_against(m.of, PEOPLE[study]), m.scale) for m in metrics}
     if study == "2":
         found["p_negation"] = (lambda p: over_cells(negation(p)), "natural")
     return found
 
 
+#: The truth, and what draws a sample of it.
+Simulated = tuple[Floats, Callable[[], Sample]]
+
+
 def shares(logits: Floats) -> Floats:
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+    found: Floats = weights / weights.sum(axis=-1, keepdims=True)
+    return found
 
 
-def by_items(study: str, items: int, spread: float, rng: np.random.Generator):
+def by_items(study: str, items: int, spread: float, rng: np.random.Generator) -> Simulated:
     """A model that is somewhat like people; items differ, and each in each cell again."""
     reference = PEOPLE[study]
     cells, options = reference.shape
@@ -77,7 +84,9 @@ def coverage(
     return {name: count / SETS for name, count in held.items()}, percentile / SETS
 
 
-def by_both(study: str, items: int, persons: int, spread: float, rng: np.random.Generator):
+def by_both(
+    study: str, items: int, persons: int, spread: float, rng: np.random.Generator
+) -> Simulated:
     """Answers drawn once for each participant and cell, each about another item."""
     reference = PEOPLE[study]
     cells, options = reference.shape
@@ -154,6 +163,7 @@ def test_a_mean_of_items_has_students_interval(items: int) -> None:
 def test_repeating_answers_of_an_item_gains_nothing() -> None:
     values = np.random.default_rng(0).random(8)
     once = means_of_items(values)
+    assert once.items is not None
     often = Sample(
         np.repeat(once.values, 50, axis=0), np.zeros(400, dtype=np.int64), np.ones(400), 1,
         np.repeat(once.items, 50),

@@ -22,11 +22,12 @@ from grace.errors import GraceError
 from tests.comparison.test_humans import bets_file
 from tests.runs.test_run import run
 
+Copy = Callable[[str], Path]
 METRICS = {"1": ("rmse", "r", "tvd", "emd"), "2": ("r", "tvd", "jsd", "loglik", "p_negation")}
 
 
 @pytest.fixture
-def copy(four_runs: Path, tmp_path: Path) -> Callable[[str], Path]:
+def copy(four_runs: Path, tmp_path: Path) -> Copy:
     """A run's folder that a test may change."""
 
     def made(name: str) -> Path:
@@ -50,7 +51,7 @@ def cells(folder: Path, reading: str, trials: str = "all") -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("study", ["1", "2"])
-def test_a_run_is_compared_in_its_own_folder(study: str, copy, tmp_path: Path) -> None:
+def test_a_run_is_compared_in_its_own_folder(study: str, copy: Copy, tmp_path: Path) -> None:
     folder = copy(f"{study}/2")
     output = compare(folder, "bootstrap=200", cwd=tmp_path)
     found = json.loads((folder / "comparison.json").read_text("utf-8"))
@@ -64,7 +65,7 @@ def test_a_run_is_compared_in_its_own_folder(study: str, copy, tmp_path: Path) -
     assert "people" in output
 
 
-def test_means_are_those_of_the_trials(copy, tmp_path: Path) -> None:
+def test_means_are_those_of_the_trials(copy: Copy, tmp_path: Path) -> None:
     folder = copy("1/2")
     grace.compare_runs(folder, bootstrap=200)
     trials = pd.read_parquet(folder / "trials.parquet")
@@ -73,14 +74,14 @@ def test_means_are_those_of_the_trials(copy, tmp_path: Path) -> None:
         means = trials.groupby(["observe", "access"])[columns].mean()
         found = cells(folder, reading).set_index(["word", "access"])
         for word, access in STUDY1.cells:
-            ours = found.loc[(word, access), [f"model_{k}" for k in range(4)]]
-            theirs = means.loc[(WORDS.index(word) + 1, access)]
+            ours = found[[f"model_{k}" for k in range(4)]].xs((word, access))
+            theirs = means.xs((WORDS.index(word) + 1, access))
             assert ours.to_numpy(float) == pytest.approx(theirs.to_numpy())
     people_ = cells(folder, "means")[[f"people_{k}" for k in range(4)]].to_numpy()
     assert people_ == pytest.approx(people("1").means)
 
 
-def test_study_1_says_what_the_paper_asks(copy) -> None:
+def test_study_1_says_what_the_paper_asks(copy: Copy) -> None:
     """Distances, planned comparisons, knowledge and filter, each from the trials by hand."""
     folder = copy("1/2")
     found = grace.compare_runs(folder, bootstrap=200)
@@ -93,7 +94,7 @@ def test_study_1_says_what_the_paper_asks(copy) -> None:
     apart = np.abs(np.cumsum(ours - reference, axis=1)).sum(axis=1).mean()
     assert found["emd"]["value"] == pytest.approx(apart)
 
-    full, less = means.loc[(1, 3), "p_state_1"], means.loc[(1, 2), "p_state_1"]
+    full, less = (means["p_state_1"][1, access] for access in (3, 2))
     (planned,) = [p for p in found["planned"] if p["name"] == "bet on 1: one/3 − one/2"]
     assert planned["value"] == pytest.approx(100 * (full - less))
     assert planned["people"] == pytest.approx(90.1 - 38.1)
@@ -111,7 +112,7 @@ def test_study_1_says_what_the_paper_asks(copy) -> None:
     )
 
 
-def test_the_knowledge_filter_keeps_what_the_paper_would(copy) -> None:
+def test_the_knowledge_filter_keeps_what_the_paper_would(copy: Copy) -> None:
     folder = copy("1/2")
     rng = np.random.default_rng(0)
 
@@ -126,11 +127,11 @@ def test_the_knowledge_filter_keeps_what_the_paper_would(copy) -> None:
     assert found["filtered"]["n_answers"] == len(kept)
     means = kept.groupby(["observe", "access"])["p_state_2"].mean()
     table = cells(folder, "means", "filtered").set_index(["word", "access"])
-    for (observe, access), value in means.items():
+    for (observe, access), value in zip(means.index, means, strict=True):
         assert table.loc[(WORDS[observe - 1], access), "model_2"] == pytest.approx(value)
 
 
-def test_study_2_by_utterances_and_by_their_parts(copy) -> None:
+def test_study_2_by_utterances_and_by_their_parts(copy: Copy) -> None:
     folder = copy("2/2")
     found = grace.compare_runs(folder, bootstrap=200)
     trials = pd.read_parquet(folder / "trials.parquet")
@@ -155,7 +156,7 @@ def test_study_2_by_utterances_and_by_their_parts(copy) -> None:
 
 
 @pytest.mark.parametrize("study", ["1", "2"])
-def test_the_rational_speech_act_model_stands_beside(study: str, copy) -> None:
+def test_the_rational_speech_act_model_stands_beside(study: str, copy: Copy) -> None:
     found = grace.compare_runs(copy(f"{study}/2"), bootstrap=200)["rsa"]
     # Goodman & Stuhlmüller's model and people; Yoon et al. print r² = .97 for theirs.
     assert found["people"]["r"] == pytest.approx({"1": 0.973, "2": 0.985}[study], abs=1e-3)
@@ -163,7 +164,7 @@ def test_the_rational_speech_act_model_stands_beside(study: str, copy) -> None:
 
 
 @pytest.mark.parametrize("study", ["1", "2"])
-def test_fifty_participants_of_a_deterministic_model_are_one(study: str, copy) -> None:
+def test_fifty_participants_of_a_deterministic_model_are_one(study: str, copy: Copy) -> None:
     """Each trial again by other participants: the same answers, and not one more."""
     folder = copy(f"{study}/2")
     once = grace.compare_runs(folder, bootstrap=300)
@@ -200,7 +201,7 @@ def answered(trials: pd.DataFrame, study: str) -> pd.DataFrame:
     return trials.assign(frame=frame, assessment=said)
 
 
-def test_raw_answers_are_compared_as_proportions(copy) -> None:
+def test_raw_answers_are_compared_as_proportions(copy: Copy) -> None:
     folder = copy("2/1")
     change(folder, lambda trials: answered(trials, "2"))
     found = grace.compare_runs(folder, bootstrap=300)
@@ -218,7 +219,7 @@ def test_raw_answers_are_compared_as_proportions(copy) -> None:
     assert "participants" in found["intervals_over"]
 
 
-def test_raw_bets_are_normalised_and_averaged(copy) -> None:
+def test_raw_bets_are_normalised_and_averaged(copy: Copy) -> None:
     folder = copy("1/1")
 
     def alter(trials: pd.DataFrame) -> pd.DataFrame:
@@ -234,8 +235,8 @@ def test_raw_bets_are_normalised_and_averaged(copy) -> None:
     assert table.loc[("one", 1), "model_3"] == pytest.approx(shares.loc[(1, 1)])
     numbers = trials.groupby(["observe", "access"])["initial_answer"].agg(lambda s: (s == 3).sum())
     table = cells(folder, "answers").set_index(["word", "access"])
-    row = table.loc[("two", 2)]
-    assert row["model_3"] * row["n_answers"] == pytest.approx(numbers.loc[(2, 2)])
+    share, n = (table[name]["two", 2] for name in ("model_3", "n_answers"))
+    assert share * n == pytest.approx(numbers.loc[(2, 2)])
     passed = trials["knowledge"].where(trials["access"] == 3, trials["knowledge"].map(SWAPPED))
     assert found["filtered"]["n_answers"] == (passed == "yes").sum()
 
@@ -243,7 +244,7 @@ def test_raw_bets_are_normalised_and_averaged(copy) -> None:
 SWAPPED = {"yes": "no", "no": "yes"}
 
 
-def test_answers_that_failed_are_missing_and_counted(copy, tmp_path: Path) -> None:
+def test_answers_that_failed_are_missing_and_counted(copy: Copy, tmp_path: Path) -> None:
     folder = copy("2/2")
     columns = [f"prob_{name}" for name in UTTERANCES]
 
@@ -259,13 +260,13 @@ def test_answers_that_failed_are_missing_and_counted(copy, tmp_path: Path) -> No
     assert found["n_missing"] == 6
     assert "6 of 72 trials have no answer and are left out" in output
     assert "utterance: 1 of 12 cells have no usable answers" in output
-    row = cells(folder, "utterance").set_index(["goal", "state"]).loc[("kind", 0)]
-    assert row["n_missing"] == 6
-    assert math.isnan(row["model_was_bad"])
-    assert math.isnan(row["tvd"])
+    table = cells(folder, "utterance").set_index(["goal", "state"])
+    assert table["n_missing"]["kind", 0] == 6
+    assert math.isnan(table["model_was_bad"]["kind", 0])
+    assert math.isnan(table["tvd"]["kind", 0])
 
 
-def test_a_model_that_cannot_be_read_has_no_numbers(copy, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_read_has_no_numbers(copy: Copy, tmp_path: Path) -> None:
     """A random model says nothing that can be parsed: null with a reason, nowhere a number."""
     folder = copy("2/1")
     compare(folder, cwd=tmp_path)
@@ -276,7 +277,7 @@ def test_a_model_that_cannot_be_read_has_no_numbers(copy, tmp_path: Path) -> Non
     assert found["n_missing"] == 72
 
 
-def test_people_of_ones_own_take_the_place_of_the_figures(copy, tmp_path: Path) -> None:
+def test_people_of_ones_own_take_the_place_of_the_figures(copy: Copy, tmp_path: Path) -> None:
     folder, file = copy("1/2"), bets_file(tmp_path)
     found = grace.compare_runs(folder, human=file, bootstrap=200)
     own = people("1", file)
@@ -289,7 +290,7 @@ def test_people_of_ones_own_take_the_place_of_the_figures(copy, tmp_path: Path) 
     assert table["n_people"].to_numpy() == pytest.approx(own.n)
 
 
-def test_several_runs_stand_together(copy, tmp_path: Path) -> None:
+def test_several_runs_stand_together(copy: Copy, tmp_path: Path) -> None:
     one, two = copy("2/2"), tmp_path / "second"
     shutil.copytree(one, two)
     output = compare(one, two, "bootstrap=200", f"output={tmp_path / 'both'}", cwd=tmp_path)
@@ -304,7 +305,7 @@ def test_several_runs_stand_together(copy, tmp_path: Path) -> None:
     assert alone["r"] == found["runs"][f"tiny ({two})"]["r"]
 
 
-def test_python_gives_what_the_command_writes(copy, tmp_path: Path) -> None:
+def test_python_gives_what_the_command_writes(copy: Copy, tmp_path: Path) -> None:
     folder = copy("1/2")
     compare(folder, "seed=3", "bootstrap=150", cwd=tmp_path)
     written = json.loads((folder / "comparison.json").read_text("utf-8"))
@@ -356,7 +357,7 @@ def test_runs_of_both_studies_have_no_common_people(four_runs: Path, tmp_path: P
     assert "expected runs of one study, found both" in output
 
 
-def test_a_study_of_ones_own_has_no_people(copy, tmp_path: Path) -> None:
+def test_a_study_of_ones_own_has_no_people(copy: Copy, tmp_path: Path) -> None:
     folder = copy("1/2")
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest["settings"]["study"]["name"] = "tea"

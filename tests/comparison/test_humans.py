@@ -112,6 +112,7 @@ def test_halves_are_of_everybody_and_of_nobody_twice() -> None:
     reference = people("2")
     split = halves(reference, 50)
     assert split is not None
+    assert reference.counts is not None
     one, two = (half * size for half, size in zip(split, (101, 102), strict=True))
     assert one + two == pytest.approx(np.broadcast_to(reference.counts, one.shape))
 

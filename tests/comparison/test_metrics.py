@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from grace.comparison.humans import people
 from grace.comparison.metrics import (
+    Floats,
     correlation,
     earth_movers,
     floored,
@@ -29,7 +32,7 @@ from grace.comparison.metrics import (
 
 
 @st.composite
-def distributions(draw: st.DrawFn, number: int = 2, options: int = 4) -> list[np.ndarray]:
+def distributions(draw: st.DrawFn, number: int = 2, options: int = 4) -> list[Floats]:
     """Sets of distributions (cells, options), with zeros among them."""
     cells = draw(st.integers(1, 6))
     weights = hnp.arrays(float, (number, cells, options), elements=st.floats(0, 1, width=32))
@@ -38,12 +41,13 @@ def distributions(draw: st.DrawFn, number: int = 2, options: int = 4) -> list[np
     return list(found / found.sum(axis=-1, keepdims=True))
 
 
-BOUNDS = {total_variation: 1.0, jensen_shannon: 1.0, earth_movers: 3.0}
+Distance = Callable[[ArrayLike, ArrayLike], Floats]
+BOUNDS: dict[Distance, float] = {total_variation: 1.0, jensen_shannon: 1.0, earth_movers: 3.0}
 
 
 @pytest.mark.parametrize("distance", BOUNDS)
 @given(pair=distributions())
-def test_distances_are_bounded_and_symmetric(distance, pair) -> None:
+def test_distances_are_bounded_and_symmetric(distance: Distance, pair: list[Floats]) -> None:
     p, q = pair
     assert distance(p, q).shape == p.shape[:-1]
     assert (distance(p, q) >= 0).all()
@@ -53,7 +57,7 @@ def test_distances_are_bounded_and_symmetric(distance, pair) -> None:
 
 @pytest.mark.parametrize("distance", BOUNDS)
 @given(pair=distributions(1))
-def test_distances_are_zero_on_identity_only(distance, pair) -> None:
+def test_distances_are_zero_on_identity_only(distance: Distance, pair: list[Floats]) -> None:
     (p,) = pair
     assert distance(p, p) == pytest.approx(0, abs=1e-12)
     moved = np.roll(p, 1, axis=-1)
@@ -65,21 +69,21 @@ def test_distances_are_zero_on_identity_only(distance, pair) -> None:
     ("distance", "power"), [(total_variation, 1), (earth_movers, 1), (jensen_shannon, 0.5)]
 )
 @given(three=distributions(3))
-def test_distances_obey_the_triangle(distance, power, three) -> None:
+def test_distances_obey_the_triangle(distance: Distance, power: float, three: list[Floats]) -> None:
     p, q, r = three
     way = distance(p, q) ** power + distance(q, r) ** power
     assert (distance(p, r) ** power <= way + 1e-7).all()
 
 
 @given(pair=distributions(2, 8))
-def test_jensen_shannon_is_scipys(pair) -> None:
+def test_jensen_shannon_is_scipys(pair: list[Floats]) -> None:
     p, q = pair
     theirs = [jensenshannon(a, b, base=2) ** 2 for a, b in zip(p, q, strict=True)]
     assert jensen_shannon(p, q) == pytest.approx(np.array(theirs), abs=1e-9)
 
 
 @given(pair=distributions())
-def test_earth_movers_is_scipys(pair) -> None:
+def test_earth_movers_is_scipys(pair: list[Floats]) -> None:
     p, q = pair
     states = np.arange(4)
     theirs = [stats.wasserstein_distance(states, states, a, b) for a, b in zip(p, q, strict=True)]
@@ -87,7 +91,7 @@ def test_earth_movers_is_scipys(pair) -> None:
 
 
 @given(pair=distributions())
-def test_correlation_is_scipys(pair) -> None:
+def test_correlation_is_scipys(pair: list[Floats]) -> None:
     p, q = pair
     assume(p.std() > 1e-3)
     assume(q.std() > 1e-3)
@@ -102,7 +106,7 @@ def test_correlation_with_what_is_the_same_throughout_is_undefined() -> None:
 
 
 @given(pair=distributions())
-def test_rmse_is_the_root_of_the_mean_square_in_points(pair) -> None:
+def test_rmse_is_the_root_of_the_mean_square_in_points(pair: list[Floats]) -> None:
     p, q = pair
     assert rmse_points(p, q) == pytest.approx(100 * np.sqrt(((p - q) ** 2).mean()))
     assert rmse_points(p, q) == rmse_points(q, p)
@@ -111,7 +115,7 @@ def test_rmse_is_the_root_of_the_mean_square_in_points(pair) -> None:
 
 
 @given(pair=distributions(2, 8), n=st.integers(1, 50))
-def test_likelihood_is_scipys_without_its_constant(pair, n) -> None:
+def test_likelihood_is_scipys_without_its_constant(pair: list[Floats], n: int) -> None:
     p, q = pair
     counts = np.round(n * q)
     p = floored(p, 1e-6)
@@ -125,7 +129,7 @@ def test_likelihood_is_scipys_without_its_constant(pair, n) -> None:
 
 
 @given(pair=distributions(2, 8), n=st.integers(1, 200))
-def test_no_prediction_is_likelier_than_saturated(pair, n) -> None:
+def test_no_prediction_is_likelier_than_saturated(pair: list[Floats], n: int) -> None:
     p, q = pair
     counts = np.round(n * q)
     assert float(log_likelihood(counts, p)) <= saturated_likelihood(counts) + 1e-9
@@ -151,7 +155,7 @@ def test_a_floor_bounds_what_one_answer_can_cost() -> None:
 
 
 @given(pair=distributions(), which=st.integers(0, 5))
-def test_a_missing_cell_is_left_out_of_every_summary(pair, which) -> None:
+def test_a_missing_cell_is_left_out_of_every_summary(pair: list[Floats], which: int) -> None:
     p, q = pair
     assume(len(p) > 1)
     gone = which % len(p)
@@ -167,7 +171,7 @@ def test_a_missing_cell_is_left_out_of_every_summary(pair, which) -> None:
 
 
 @given(pair=distributions(4, 8))
-def test_draws_are_measured_all_at_once_as_one_by_one(pair) -> None:
+def test_draws_are_measured_all_at_once_as_one_by_one(pair: list[Floats]) -> None:
     *draws, reference = pair
     for statistic in (rmse_points, correlation, lambda p, q: over_cells(jensen_shannon(p, q))):
         together = statistic(np.stack(draws), reference)

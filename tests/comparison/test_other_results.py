@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,11 @@ SENTENCES = {
 
 def production() -> pd.DataFrame:
     """The people's own answers as a tidy table of counts."""
-    reference = people("2")
+    counted = people("2").counts
+    assert counted is not None
     rows = [
         (goal, state, name, int(count))
-        for (goal, state), counts in zip(STUDY2.cells, reference.counts, strict=True)
+        for (goal, state), counts in zip(STUDY2.cells, counted, strict=True)
         for name, count in zip(UTTERANCES, counts, strict=True)
     ]
     return pd.DataFrame(rows, columns=["goal", "state", "utterance", "count"])
@@ -40,7 +42,7 @@ def bets() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["word", "access", "p_0", "p_1", "p_2", "p_3"])
 
 
-def measured(table: pd.DataFrame, folder: Path, **settings: object) -> dict:
+def measured(table: pd.DataFrame, folder: Path, **settings: Any) -> dict[str, Any]:
     path = folder / "table.csv"
     table.to_csv(path, index=False)
     return grace.compare_runs(results=path, bootstrap=200, **settings)
@@ -127,15 +129,15 @@ def test_half_of_the_people_as_an_outsider(human: Path, tmp_path: Path) -> None:
     answers = pd.read_csv(human / "speaker_production.csv")
     half = answers[answers["subid"] % 2 == 0]
     said = half["positivity"].map({"no_neg": "was_", "neg": "wasnt_"}) + half["utterance"]
-    table = half.assign(utterance=said).groupby(["goal", "true_state", "utterance"]).size()
-    table = table.rename("count").reset_index().rename(columns={"true_state": "state"})
+    counts = half.assign(utterance=said).groupby(["goal", "true_state", "utterance"]).size()
+    table = counts.rename("count").reset_index().rename(columns={"true_state": "state"})
     found = measured(table, tmp_path)
     assert found["n_answers"] == len(half)
     cells = pd.crosstab([half["goal"], half["true_state"]], said, normalize="index")
     names = {"both": "both", "informative": "informative", "kind": "social"}
     ours = np.array(
         [
-            [cells.loc[(names[g], f"heart{s}")].get(u, 0) for u in UTTERANCES]
+            [cells[u][names[g], f"heart{s}"] if u in cells else 0 for u in UTTERANCES]
             for g, s in STUDY2.cells
         ]
     )
@@ -204,7 +206,7 @@ def test_bets_by_story_have_intervals_and_a_filter(tmp_path: Path) -> None:
     grace.compare_runs(results=tmp_path / "table.csv", output=tmp_path / "out", bootstrap=200)
     cells = pd.read_csv(tmp_path / "out" / "comparison.csv")
     cells = cells[cells["trials"] == "filtered"].set_index(["word", "access"])
-    for cell, value in one.items():
+    for cell, value in zip(one.index, one, strict=True):
         assert cells.loc[cell, "model_3"] == pytest.approx(value)
     assert (tmp_path / "table.csv").read_text("utf-8") == text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_no_prompts_are_no_rows() -> None:
     assert grace.score("smollm2-135m", [], OPTIONS).empty
 
 
-WRONG = [
+WRONG: list[tuple[Any, Any, str]] = [
     (ASKED, "yes", "options: found one string, expected a list of options"),
     ("Warm?", OPTIONS, "prompts: found one string"),
     (ASKED, [1, 2, 3], 'options, number 1: found 1 (int), expected text; write "1"'),
@@ -91,8 +92,9 @@ PLACES = [None, 3, "nowhere", b"x", "x" * 5000, "a\0b", ["a"], float("nan"), obj
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: repr(place)[:20])
 def test_wrong_runs_and_models(place: Any) -> None:
-    for call in (grace.load, grace.compare_runs, figures.view):
-        assert "folder of a run" in refused(lambda call=call: call(place))
+    calls: list[Callable[[Any], object]] = [grace.load, grace.compare_runs, figures.view]
+    for call in calls:
+        assert "folder of a run" in refused(partial(call, place))
     refused(lambda: grace.score(place, ASKED, OPTIONS))
     refused(lambda: grace.run_study(place))
 
@@ -101,12 +103,16 @@ def test_wrong_settings() -> None:
     assert "expected a list of overrides" in refused(
         lambda: grace.score("smollm2-135m", ASKED, OPTIONS, overrides="seed=1")
     )
-    assert "forms" in refused(lambda: grace.score("smollm2-135m", ASKED, OPTIONS, forms="no"))
+    assert "forms" in refused(
+        lambda: grace.score("smollm2-135m", ASKED, OPTIONS, forms="no")  # type: ignore[arg-type]
+    )
     assert "study/9" in refused(lambda: grace.run_study(study=9))
     assert "pilot: found (list)" in refused(lambda: grace.run_study(pilot=[1]))
-    assert "seed=1.5: expected a whole number" in refused(lambda: grace.compare_runs("x", seed=1.5))
+    assert "seed=1.5: expected a whole number" in refused(
+        lambda: grace.compare_runs("x", seed=1.5)  # type: ignore[arg-type]
+    )
     assert "results: found (DataFrame)" in refused(
-        lambda: grace.compare_runs(results=pd.DataFrame())
+        lambda: grace.compare_runs(results=pd.DataFrame())  # type: ignore[arg-type]
     )
 
 
@@ -124,7 +130,7 @@ def test_a_study_runs_with_settings_as_arguments(
 
 KINDS = [None, 3, -1, "x", float("nan"), [1, 2], {"a": 1}, object(), np.zeros((2, 2)), True, [], "",
          10**30, b"x", pd.DataFrame({"a": [1]})]  # fmt: skip
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "listener": ["one", 2],
     "knows": ["one", 2],
     "observed": ["one", 2],
@@ -142,7 +148,9 @@ def test_every_public_function_with_wrong_kinds(module: Any, tmp_path: Path) -> 
         parameters = inspect.signature(function).parameters.values()
         alone = [p for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
         good = GOOD.get(name, [])
-        calls = [([kind] * len(alone), {}) for kind in KINDS]
+        calls: list[tuple[list[Any], dict[str, Any]]] = [
+            ([kind] * len(alone), {}) for kind in KINDS
+        ]
         named = [p.name for p in list(parameters)[len(good) :] if p.kind == p.KEYWORD_ONLY]
         calls += [(good, {name: kind}) for name in named for kind in KINDS if good or not alone]
         for words, settings in calls:

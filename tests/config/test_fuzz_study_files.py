@@ -155,7 +155,8 @@ def changed_table(draw: Draw) -> bytes:
     ends = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     lines = [separator.join(cells) for cells in [header, *rows]]
     head = draw(st.sampled_from(["", "", "\ufeff", "\n", f"sep={separator}\n"]))
-    return (head + ends.join(lines) + ends).encode("utf-8", "surrogatepass")
+    text: str = head + ends.join(lines) + ends
+    return text.encode("utf-8", "surrogatepass")
 
 
 def go(*files: tuple[str, bytes]) -> None:

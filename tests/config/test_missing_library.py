@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from grace.config import missing_library as missing
+from grace.errors import ConfigError
 from tests.places import ROOT
 
 COMMANDS = sorted(
@@ -115,7 +116,7 @@ def test_each_library_is_named_with_its_extra(extra: str, monkeypatch: pytest.Mo
         monkeypatch.setattr(
             missing, "find_spec", lambda asked, name=name: None if asked == name else 1
         )
-        with pytest.raises(missing.ConfigError, match=rf"needs {name}, .*\[{extra}\]'`"):
+        with pytest.raises(ConfigError, match=rf"needs {name}, .*\[{extra}\]'`"):
             missing.need(extra, "this")
 
 

@@ -5,6 +5,7 @@ A refusal is one sentence with the file and the line; nothing is asked as someth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -304,7 +305,7 @@ def test_two_readings_are_said_not_chosen(tmp_path: Path) -> None:
         split_rows(tmp_path, b"a;b\tc;d\n1;2\t3;4\n")
 
 
-def test_missing_numbers_are_missing(tiny, tmp_path: Path) -> None:
+def test_missing_numbers_are_missing(tiny: Callable[[str], Path], tmp_path: Path) -> None:
     optional = study("type: integer", "type: integer, optional: true")
     for text in ("person,cup,minutes\n1,mug,\n2,mug,60\n", "person,cup\n1,mug\n2,mug\n"):
         edited(tmp_path, optional, csv(text))
@@ -321,7 +322,9 @@ def test_missing_numbers_are_missing(tiny, tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_numbers_and_words_make_a_table_and_keys_join(tiny, tmp_path: Path) -> None:
+def test_numbers_and_words_make_a_table_and_keys_join(
+    tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
     edited(
         tmp_path,
         over("{q: [1, 2, many]}"),

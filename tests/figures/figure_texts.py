@@ -101,7 +101,7 @@ def aslant(figure: Figure) -> list[tuple[str, str]]:
         for one, other in pairwise(labels):
             apart = abs(np.subtract(*(axes.transData.transform((t.get_position()[0], 0))[0]
                                       for t in (one, other))))  # fmt: skip
-            height = one.get_fontsize() * figure.dpi / 72
+            height = float(one.get_fontsize()) * figure.dpi / 72
             if apart * np.sin(np.radians(one.get_rotation())) < height:
                 found.append((one.get_text(), other.get_text()))
     return found

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from grace import figures
 from grace.comparison.compare_many import compare_runs
@@ -24,10 +28,31 @@ ALLOWED = ("informative", "kind", "both")  # in conf/study/2.yaml
 UTTERANCES = [f"{frame}_{word}" for frame in ("was", "wasnt") for word in WORDS]
 
 
-def _points(axes: Any, label: str) -> Any:
+def _points(axes: Axes, label: str) -> NDArray[np.float64]:
     """The heights of the series of a name."""
     (line,) = [one for one in axes.lines if str(one.get_label()).startswith(label)]
+    return _up(line)
+
+
+def _up(line: Line2D) -> NDArray[np.float64]:
     return np.asarray(line.get_ydata(), dtype=float)
+
+
+def _across(line: Line2D) -> NDArray[np.float64]:
+    return np.asarray(line.get_xdata(), dtype=float)
+
+
+def _bars(axes: Axes) -> list[Rectangle]:
+    found = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert len(found) == len(axes.patches)
+    return found
+
+
+def _picture(axes: Axes) -> NDArray[Any]:
+    """The numbers that the panel shows as colours."""
+    found = axes.images[0].get_array()
+    assert found is not None
+    return found
 
 
 def test_bets_are_those_of_people_and_of_the_table(
@@ -42,7 +67,7 @@ def test_bets_are_those_of_people_and_of_the_table(
             assert np.allclose(_points(axes, "model"), 100 * mean, rtol=0, atol=1e-9)
             spoken = ("one", "two", "three")[word - 1]
             own = people[(people["word"] == spoken) & (people["access"] == access)]
-            bars = [bar.get_height() for bar in axes.patches]
+            bars = [bar.get_height() for bar in _bars(axes)]
             shares = own.sort_values("state")["mean"].to_numpy()
             assert np.allclose(bars, 100 * shares / shares.sum(), rtol=0, atol=0.2)
 
@@ -68,7 +93,7 @@ def test_utterances_are_those_of_people_and_of_the_table(
         assert np.allclose(_points(axes, "model"), 100 * mean, rtol=0, atol=1e-9)
         own = people[(people["goal"] == goal) & (people["state"] == hearts)].set_index("utterance")
         said = own.loc[UTTERANCES, "count"]
-        bars = [bar.get_height() for bar in axes.patches]
+        bars = [bar.get_height() for bar in _bars(axes)]
         assert np.allclose(bars, 100 * said / said.sum(), rtol=0, atol=1e-9)
 
 
@@ -90,7 +115,7 @@ def test_scatter_is_the_comparison(four_runs: Path, drawn: dict[tuple[str, str],
     found = compare_runs(four_runs / "2/2/tiny", bootstrap=100)
     left, right = drawn["2/2", "scatter"].axes
     places = [line for line in left.lines if line.get_marker() != ""]
-    assert len(places[0].get_xdata()) == 12 * 8
+    assert len(_across(places[0])) == 12 * 8
     people, model = (100 * np.asarray(v) for v in places[0].get_data())
     r = np.corrcoef(people, model)[0, 1]
     assert r == pytest.approx(found["r"]["value"])
@@ -110,15 +135,15 @@ def test_heat_maps_are_the_tidy_table(
     ]
     for axes, cell in zip(shown, cells, strict=True):
         matrix = shares.loc[cell].unstack().to_numpy()  # (4, 11), values in order
-        assert np.allclose(axes.images[0].get_array(), 100 * matrix, rtol=0, atol=1e-9)
-        dots = axes.lines[0].get_xdata()
+        assert np.allclose(_picture(axes), 100 * matrix, rtol=0, atol=1e-9)
+        dots = _across(axes.lines[0])
         assert np.allclose(dots, matrix @ np.arange(0, 101, 10) / 10)  # places of 0%, 10%, …
         assert axes.get_title() == f"access {cell[0]}, observe {cell[1]}"
     trials = views["2/2"].run.trials
     image = drawn["2/2", "answers-assessment"].axes[0]
     words = trials.groupby(["goal_type", "hearts"])[[f"prob_{word}" for word in WORDS]].mean()
     words = words.reindex(ALLOWED, level=0)  # as the study allows them
-    assert np.allclose(image.images[0].get_array(), 100 * words, rtol=0, atol=1e-9)
+    assert np.allclose(_picture(image), 100 * words, rtol=0, atol=1e-9)
     rounded = [f"{100 * p:.0f}" for p in words.to_numpy().ravel()]
     assert [text.get_text() for text in image.texts] == rounded
 
@@ -133,7 +158,7 @@ def test_heat_map_of_raw_answers_is_the_table(read: dict[str, figures.View]) -> 
         own = trials[trials[field].notna()]
         shares = (own[field] == value).groupby([own["goal_type"], own["hearts"]]).mean()
         shares = shares.reindex(ALLOWED, level=0)
-        assert np.allclose(axes.images[0].get_array()[:, column], 100 * shares)
+        assert np.allclose(_picture(axes)[:, column], 100 * shares)
 
 
 def test_mass_and_coherence_are_those_of_the_table(
@@ -146,13 +171,13 @@ def test_mass_and_coherence_are_those_of_the_table(
     assert asked == [*(f"state {k}" for k in range(4)), "knowledge"]
     columns = [f"{name.replace(' ', '')}_mass" for name in asked]
     assert [shown for _, shown in labels] == [f"{trials[c].median():.2g}" for c in columns]
-    medians = [float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1]
+    medians = [float(_across(line)[0]) for line in axes.lines if len(_across(line)) == 1]
     assert np.allclose(medians, trials[columns].median().clip(lower=1e-8))
     sums, z = drawn["1/2", "coherence"].axes
     for panel, values in ((sums, trials["coherence"]), (z, np.log10(trials["coherence_z"]))):
-        counts = [bar.get_height() for bar in panel.patches]
-        edges = [bar.get_x() for bar in panel.patches]
-        edges.append(panel.patches[-1].get_x() + panel.patches[-1].get_width())
+        counts = [bar.get_height() for bar in _bars(panel)]
+        edges = [bar.get_x() for bar in _bars(panel)]
+        edges.append(_bars(panel)[-1].get_x() + _bars(panel)[-1].get_width())
         assert sum(counts) == len(trials)
         assert np.array_equal(counts, np.histogram(np.maximum(values, -8), edges)[0])
 
@@ -161,7 +186,7 @@ def test_answers_that_lack_the_same_count_together(read: dict[str, figures.View]
     (axes,) = figures.readable(read["2/1"]).axes
     counts = read["2/1"].run.trials["parse_status"].value_counts()
     shown = {label.get_text(): bar.get_width()
-             for label, bar in zip(axes.get_yticklabels(), axes.patches, strict=True)}  # fmt: skip
+             for label, bar in zip(axes.get_yticklabels(), _bars(axes), strict=True)}  # fmt: skip
     assert shown == {
         "ok": counts["ok"],
         "not in the format: frame": len(read["2/1"].run.trials) - counts["ok"],
@@ -174,12 +199,12 @@ def test_the_panel_of_several_models_is_their_comparison(
     figure = figures.models([read["2/1"], views["2/2"]])
     paths = [read["2/1"].run.path, views["2/2"].run.path]
     for axes, name in zip(figure.axes, ("r", "tvd", "jsd"), strict=True):
-        shown = {int(line.get_ydata()[0]): float(line.get_xdata()[0])
-                 for line in axes.lines if len(line.get_ydata()) == 1}  # fmt: skip
+        shown = {int(_up(line)[0]): float(_across(line)[0])
+                 for line in axes.lines if len(_up(line)) == 1}  # fmt: skip
         for place, path in enumerate(paths):
             assert shown[place] == pytest.approx(compare_runs(path, bootstrap=100)[name]["value"])
         (top,) = [line for line in axes.lines if line.get_label() == "people among themselves"]
-        assert top.get_xdata()[0] == pytest.approx(
+        assert _across(top)[0] == pytest.approx(
             {"r": 0.988, "tvd": 0.089, "jsd": 0.023}[name], abs=0.01
         )
     rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -209,7 +234,9 @@ def holed(four_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> figures.
     trials = pd.read_parquet(path / "trials.parquet")
     responses = pd.read_parquet(path / "responses.parquet")
     gone = (trials["access"] == 3) & (trials["observe"] == 1)
-    numbers = [c for c in trials if c.startswith(("state", "p_state", "prob_", "coherence"))]
+    numbers = [
+        c for c in trials.columns if c.startswith(("state", "p_state", "prob_", "coherence"))
+    ]
     trials.loc[gone, [c for c in numbers if trials[c].dtype == float]] = np.nan
     away = (responses["access"] == 3) & (responses["observe"] == 1)
     away |= (responses["access"] == 1) & (responses["state"] == 2)
@@ -230,15 +257,15 @@ def test_missing_answers_are_a_gap_and_not_a_zero(holed: figures.View) -> None:
     assert np.array_equal(np.isnan(_points(axes, "tiny")), np.arange(6) == empty)
     maps = {axes.get_title(): axes for axes in figures.distributions(holed, "state").axes}
     gone = maps["access 3, observe 1"]
-    assert np.ma.masked_invalid(gone.images[0].get_array()).mask.all()
+    assert np.ma.masked_invalid(_picture(gone)).mask.all()
     assert len(gone.texts) == 44
-    rows = np.ma.masked_invalid(maps["access 1, observe 1"].images[0].get_array()).mask.all(axis=1)
-    assert list(rows) == [False, False, True, False]
+    shown = np.ma.masked_invalid(_picture(maps["access 1, observe 1"]))
+    assert [row.all() for row in np.ma.getmaskarray(shown)] == [False, False, True, False]
     (axes,) = [figures.mass(holed).axes[0]]
     assert len(axes.lines) > 0
     sums = figures.coherence(holed).axes[0]
     known = holed.run.trials["coherence"].notna().sum()
-    assert sum(bar.get_height() for bar in sums.patches) == known < len(holed.run.trials)
+    assert sum(bar.get_height() for bar in _bars(sums)) == known < len(holed.run.trials)
 
 
 def test_figures_of_no_answers_say_so(

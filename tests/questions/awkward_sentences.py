@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from grace.questions.parsing.tokens import Value
+
 #: Answers in study 2: was or wasn't and the adjective.
 SENTENCES = [
     ("It was good.", "was", "good"),
@@ -101,7 +103,7 @@ SENTENCES = [
 
 #: Other studies: a specification in YAML, an answer, the values.
 ABC = "{type: choice, choices: {A: [A], B: [B], C: [C]}}"
-OTHERS = [
+OTHERS: list[tuple[str, str, dict[str, Value | None]]] = [
     (f"fields: {{a: {ABC}}}", "Ａ", {"a": "A"}),
     (f"fields: {{a: {ABC}}}", "（A）", {"a": "A"}),
     (f"fields: {{a: {ABC}}}", "$A$", {"a": "A"}),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import yaml
 
 from grace.config.resources import shipped
-from grace.questions.parsing import ParserSpec
+from grace.questions.parsing import Parsed, ParserSpec
+from grace.questions.parsing.tokens import Value
 
 
-def of_study(name):
+def of_study(name: str) -> ParserSpec:
     text = (shipped("conf") / "study" / f"{name}.yaml").read_text(encoding="utf-8")
     parse = yaml.safe_load(text)["experiments"]["1"]["questions"]["answer"]["parse"]
     return ParserSpec.model_validate(parse)
@@ -20,13 +21,15 @@ polite_spec = of_study("2")
 PERCENTAGES = "0: 10%, 1: 20%, 2: 30%, 3: 40%"
 
 
-def knowledge_answer(initial="2", probabilities=PERCENTAGES, knows="no"):
+def knowledge_answer(
+    initial: str = "2", probabilities: str = PERCENTAGES, knows: str = "no"
+) -> str:
     return f"Initial Answer: {initial}\nProbabilities: {probabilities}\nKnowledge: {knows}"
 
 
-def bets(parsed):
+def bets(parsed: Parsed) -> list[Value | None]:
     return [parsed.values[f"p_{state}"] for state in range(4)]
 
 
-def spec(text):
+def spec(text: str) -> ParserSpec:
     return ParserSpec.model_validate(yaml.safe_load(text))

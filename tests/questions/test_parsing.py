@@ -48,23 +48,23 @@ WHOLE = [2, 10, 20, 30, 40, "no"]
         "Knowledge: [yes/no]\n\n" + knowledge_answer(),
     ],
 )
-def test_whole_answer_however_it_is_set(text):
+def test_whole_answer_however_it_is_set(text: str) -> None:
     parsed = parse(text, knowledge_spec)
     assert parsed.status == "ok"
     assert list(parsed.values.values()) == WHOLE
     assert parsed.flags == ()
 
 
-def test_types_of_values():
+def test_types_of_values() -> None:
     values = parse(knowledge_answer(), knowledge_spec).values
     assert list(values) == ["initial_answer", "p_0", "p_1", "p_2", "p_3", "knowledge"]
     assert [type(value) for value in values.values()] == [int, float, float, float, float, str]
 
 
-def test_result_is_frozen():
+def test_result_is_frozen() -> None:
     parsed = parse("", knowledge_spec)
     with pytest.raises(FrozenInstanceError):
-        parsed.status = "ok"
+        parsed.status = "ok"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_result_is_frozen():
         ),
     ],
 )
-def test_status_says_what_is_missing_of_each_field(text, status):
+def test_status_says_what_is_missing_of_each_field(text: str, status: str) -> None:
     assert parse(text, knowledge_spec).status == status
 
 
@@ -130,7 +130,7 @@ def test_status_says_what_is_missing_of_each_field(text, status):
         ("２", 2),
     ],
 )
-def test_number(answer, number):
+def test_number(answer: str, number: float) -> None:
     parsed = parse(knowledge_answer(initial=answer), knowledge_spec)
     assert (parsed.status, parsed.values["initial_answer"]) == ("ok", number)
 
@@ -172,7 +172,7 @@ def test_number(answer, number):
         ("9" * 50, f"not in the format: initial_answer ({'9' * 39}…)"),
     ],
 )  # fmt: skip
-def test_no_number(answer, status):
+def test_no_number(answer: str, status: str) -> None:
     parsed = parse(knowledge_answer(initial=answer), knowledge_spec)
     assert parsed.values["initial_answer"] is None
     assert parsed.status == status
@@ -208,7 +208,7 @@ def test_no_number(answer, status):
         ("0: 10%, 1: 20%, 2: 30%, 3: 40%\n\nI looked at 2: both passed.", [10, 20, 30, 40]),
     ],
 )
-def test_percentages(answer, expected):
+def test_percentages(answer: str, expected: list[float]) -> None:
     parsed = parse(knowledge_answer(probabilities=answer), knowledge_spec)
     assert (parsed.status, bets(parsed), parsed.flags) == ("ok", expected, ())
 
@@ -245,13 +245,13 @@ ALL = "p_0, p_1, p_2, p_3"
         ("0: 10%, 0: 15%, 1: 0%, 2: 0%, 3: 0%", [None, 0, 0, 0], "ambiguous: p_0 (10%, 15%)"),
     ],
 )  # fmt: skip
-def test_no_percentage(answer, expected, status):
+def test_no_percentage(answer: str, expected: list[float | None], status: str) -> None:
     parsed = parse(knowledge_answer(probabilities=answer), knowledge_spec)
     assert bets(parsed) == expected
     assert parsed.status == status
 
 
-def test_percentages_without_their_label_are_not_taken():
+def test_percentages_without_their_label_are_not_taken() -> None:
     parsed = parse("Initial Answer: 2\n" + PERCENTAGES + "\nKnowledge: no", knowledge_spec)
     assert parsed.status == f"missing: {ALL}"
 
@@ -269,7 +269,7 @@ def test_percentages_without_their_label_are_not_taken():
         ("120%", ()),  # out of range, so that there is no sum
     ],
 )
-def test_sum_other_than_100_is_flagged_and_not_rescaled(bet, flags):
+def test_sum_other_than_100_is_flagged_and_not_rescaled(bet: str, flags: tuple[str, ...]) -> None:
     parsed = parse(
         knowledge_answer(probabilities=f"0: 25%, 1: 25%, 2: 25%, 3: {bet}"), knowledge_spec
     )
@@ -299,7 +299,7 @@ def test_sum_other_than_100_is_flagged_and_not_rescaled(bet, flags):
         ("yes ✅", "yes"),
     ],
 )
-def test_choice(answer, choice):
+def test_choice(answer: str, choice: str) -> None:
     parsed = parse(knowledge_answer(knows=answer), knowledge_spec)
     assert (parsed.status, parsed.values["knowledge"]) == ("ok", choice)
 
@@ -328,7 +328,7 @@ def test_choice(answer, choice):
         ("50%", "not in the format: knowledge (50%)"),
     ],
 )
-def test_no_choice(answer, status):
+def test_no_choice(answer: str, status: str) -> None:
     parsed = parse(knowledge_answer(knows=answer), knowledge_spec)
     assert parsed.values["knowledge"] is None
     assert parsed.status == status
@@ -337,7 +337,7 @@ def test_no_choice(answer, status):
 # Labels
 
 
-def test_place_without_an_answer_is_passed_over():
+def test_place_without_an_answer_is_passed_over() -> None:
     text = "Knowledge: I will come to that.\n" + knowledge_answer()
     assert parse(text, knowledge_spec).status == "ok"
 
@@ -352,12 +352,12 @@ def test_place_without_an_answer_is_passed_over():
         "Knowledge of this: yes",
     ],
 )
-def test_other_words_are_not_the_label(line):
+def test_other_words_are_not_the_label(line: str) -> None:
     parsed = parse(line + "\nInitial Answer: 2\nProbabilities: " + PERCENTAGES, knowledge_spec)
     assert parsed.status == "missing: knowledge"
 
 
-def test_labels_in_one_line_with_an_answer_left_out():
+def test_labels_in_one_line_with_an_answer_left_out() -> None:
     parsed = parse("Initial Answer: Probabilities: 0: 10% Knowledge: no", knowledge_spec)
     assert parsed.status == "missing: initial_answer, p_1, p_2, p_3"
     assert (parsed.values["p_0"], parsed.values["knowledge"]) == (10, "no")

@@ -57,7 +57,7 @@ from tests.questions.parsing_specs import (
         ("It was good.\x00", "was", "good"),
     ],
 )
-def test_sentence(text, frame, assessment):
+def test_sentence(text: str, frame: str, assessment: str) -> None:
     parsed = parse(text, polite_spec)
     assert parsed.status == "ok"
     assert parsed.values == {"frame": frame, "assessment": assessment}
@@ -91,7 +91,7 @@ def test_sentence(text, frame, assessment):
         "I don't know.",
     ],
 )
-def test_other_sentence_is_missing_and_shown(text):
+def test_other_sentence_is_missing_and_shown(text: str) -> None:
     parsed = parse(text, polite_spec)
     assert parsed.values == {"frame": None, "assessment": None}
     shown = text if len(text) <= 40 else f"{text[:39]}…"
@@ -107,20 +107,20 @@ def test_other_sentence_is_missing_and_shown(text):
         ('"It was bad" or "It was good"', "It was bad, It was good"),
     ],
 )
-def test_two_different_statements_leave_all_of_the_sentence_open(text, shown):
+def test_two_different_statements_leave_all_of_the_sentence_open(text: str, shown: str) -> None:
     parsed = parse(text, polite_spec)
     assert parsed.values == {"frame": None, "assessment": None}
     assert parsed.status == f"ambiguous: frame and assessment ({shown})"
 
 
-def test_empty_answer_has_no_sentence():
+def test_empty_answer_has_no_sentence() -> None:
     assert parse(" \n", polite_spec).status == "missing: frame, assessment"
 
 
 # Other studies
 
 
-def test_whole_answer_as_one_field():
+def test_whole_answer_as_one_field() -> None:
     rating = spec("fields: {rating: {type: integer, min: 1, max: 7}}")
     assert parse("5", rating).values == {"rating": 5}
     assert parse(" **5**.\n\nBecause 6 is too much.", rating).values == {"rating": 5}
@@ -130,7 +130,7 @@ def test_whole_answer_as_one_field():
     assert parse("Not true, I think.", choice).values == {"b": "c"}
 
 
-def test_other_languages():
+def test_other_languages() -> None:
     german = spec("""
         fields:
           size: {label: Größe, type: choice, choices: {big: [groß], small: [klein]}}
@@ -140,7 +140,7 @@ def test_other_languages():
     assert (parsed.status, parsed.values) == ("ok", {"size": "big", "count": 3})
 
 
-def test_sentence_with_numbers_and_labelled_lines_beside_it():
+def test_sentence_with_numbers_and_labelled_lines_beside_it() -> None:
     stars = spec("""
         sentence: "I give it {stars} stars ({sure} sure)."
         fields:
@@ -223,13 +223,13 @@ def test_sentence_with_numbers_and_labelled_lines_beside_it():
         ),
     ],
 )
-def test_wrong_parser_is_refused_when_read(text, message):
+def test_wrong_parser_is_refused_when_read(text: str, message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         spec(text)
     assert message in describe(caught.value)
 
 
-def test_parser_survives_being_written_and_read():
+def test_parser_survives_being_written_and_read() -> None:
     for one in (knowledge_spec, polite_spec):
         assert ParserSpec.model_validate_json(one.model_dump_json()) == one
 
@@ -245,7 +245,7 @@ nasty = st.text() | st.lists(st.sampled_from(pieces)).map("".join)
 
 @settings(max_examples=300, deadline=None)
 @given(nasty)
-def test_parse_takes_any_text(text):
+def test_parse_takes_any_text(text: str) -> None:
     for one in (knowledge_spec, polite_spec):
         parsed = parse(text, one)
         assert set(parsed.values) == set(one.fields)
@@ -253,6 +253,8 @@ def test_parse_takes_any_text(text):
         assert "\n" not in parsed.status
 
 
+#: A number, four percentages, yes or no.
+Answer = tuple[int, list[float], str]
 percentages = st.lists(st.integers(0, 1000), min_size=4, max_size=4).map(
     lambda tenths: [x / 10 for x in tenths]
 )
@@ -263,7 +265,7 @@ chatter = st.text(st.sampled_from(string.ascii_letters + string.digits + " .,!?\
 )
 
 
-def written(answer, pattern="{}: {}%", separator=", "):
+def written(answer: Answer, pattern: str = "{}: {}%", separator: str = ", ") -> str:
     number, bet, knows = answer
     pairs = separator.join(pattern.format(state, f"{x:g}") for state, x in enumerate(bet))
     return f"Initial Answer: {number}\nProbabilities: {pairs}\nKnowledge: {knows}"
@@ -272,7 +274,9 @@ def written(answer, pattern="{}: {}%", separator=", "):
 @settings(deadline=None)
 @given(answers, st.sampled_from(["{}: {}%", "{} – {} %", "**{}**: [{}]%", "- {} = {}%"]),
        st.sampled_from([", ", "; ", " ", "\n", ",\n", " and "]))  # fmt: skip
-def test_answer_in_the_format_is_read_as_written(answer, pattern, separator):
+def test_answer_in_the_format_is_read_as_written(
+    answer: Answer, pattern: str, separator: str
+) -> None:
     parsed = parse(written(answer, pattern, separator), knowledge_spec)
     number, bet, knows = answer
     assert parsed.status == "ok"
@@ -284,7 +288,7 @@ def test_answer_in_the_format_is_read_as_written(answer, pattern, separator):
 
 @settings(deadline=None)
 @given(chatter, answers)
-def test_talk_before_an_answer_does_not_change_it(talk, answer):
+def test_talk_before_an_answer_does_not_change_it(talk: str, answer: Answer) -> None:
     text = written(answer)
     assert parse(talk + text, knowledge_spec) == parse(text, knowledge_spec)
 
@@ -295,7 +299,7 @@ def test_talk_before_an_answer_does_not_change_it(talk, answer):
     st.sampled_from(["was", "wasn't", "was not"]),
     st.sampled_from(["terrible", "bad", "good", "amazing"]),
 )
-def test_talk_around_a_sentence_does_not_change_it(talk, frame, assessment):
+def test_talk_around_a_sentence_does_not_change_it(talk: str, frame: str, assessment: str) -> None:
     parsed = parse(f"{talk}It {frame} {assessment}.\n{talk}", polite_spec)
     assert parsed.status == "ok"
     assert parsed.values == {
@@ -321,7 +325,7 @@ def test_talk_around_a_sentence_does_not_change_it(talk, frame, assessment):
         "\x00",
     ],
 )
-def test_a_megabyte_does_not_take_a_power_of_the_time(unit):
+def test_a_megabyte_does_not_take_a_power_of_the_time(unit: str) -> None:
     """Linear: with a pattern that backtracks this would not end within the tests' time."""
     text = "Initial Answer: 2\nProbabilities: 0: 1" + unit * (1_000_000 // len(unit))
     for one in (knowledge_spec, polite_spec):

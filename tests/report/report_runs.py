@@ -31,8 +31,8 @@ def hostile(model: Path, folder: Path) -> Path:
     """A run of study 2 whose stimuli try to break out of the page, or are a million letters."""
     path = shipped("data") / "study2.csv"
     table = pd.read_csv(path, dtype=str, keep_default_na=False).head(12)
-    table.loc[0, "Scenario"] = table.loc[0, "Scenario"] + HOSTILE
-    table.loc[1, "Scenario"] = table.loc[1, "Scenario"] + LONG
+    table.loc[0, "Scenario"] = table["Scenario"][0] + HOSTILE
+    table.loc[1, "Scenario"] = table["Scenario"][1] + LONG
     table["Domain"] = HOSTILE + table["Participant_ID"] + table["Domain"]
     return _run(table, model, folder, "2")
 

@@ -116,8 +116,8 @@ def test_numbers_equal_comparison_json(
         known = one.get("ceiling")
         assert ceiling == ("not known" if known is None else _shown(known, places))
     deciding = next(row for row in rows if names[row[0]] == ("rmse" if which == "1/2" else "tvd"))
-    value, ceiling, guessing = (float(deciding[i].replace("−", "-")) for i in (1, 3, 5))
-    way = (guessing - value) / (guessing - ceiling)
+    ours, best, guessing = (float(deciding[i].replace("−", "-")) for i in (1, 3, 5))
+    way = (guessing - ours) / (guessing - best)
     said = re.search(r'class="verdict"><strong>(.*?)</strong>', text)
     assert said
     assert said[1] in {word_for(way + off) for off in (-0.01, 0, 0.01)}  # of rounded numbers

@@ -35,7 +35,9 @@ def lexical(word: str, world: tuple[int, ...], b: float, variant: str) -> float:
     return sum(chance(w, b) for w in same) / total
 
 
-def say(seen: tuple[int, ...], b: float, alpha: float, words: tuple[str, ...], variant: str):
+def say(
+    seen: tuple[int, ...], b: float, alpha: float, words: tuple[str, ...], variant: str
+) -> dict[str, float]:
     """What a speaker says who has seen the first objects: {word: probability}, {} if nothing."""
     believed = {
         seen + rest: chance(rest, b)
@@ -56,7 +58,9 @@ def say(seen: tuple[int, ...], b: float, alpha: float, words: tuple[str, ...], v
     return {word: score / total for word, score in scores.items()} if total > 0 else {}
 
 
-def heard(word: str, access: int, b: float, alpha: float, variant: str = "published"):
+def heard(
+    word: str, access: int, b: float, alpha: float, variant: str = "published"
+) -> tuple[list[float], list[float]]:
     """The listener: ([P(0) … P(3)], [P(o = 0) … P(o = 3)]), NaN where nobody could say it."""
     words = NUMBERS if word in NUMBERS else QUANTIFIERS
     counts, observations = [0.0] * 4, [0.0] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Study 1: mean bets in percent on 0 … 3, and how many people (Goodman & Stuhlmüller 2013).
 BETS = {
@@ -48,7 +49,8 @@ ENDORSED = [
 ]
 
 
-def shares() -> np.ndarray:
+def shares() -> NDArray[np.float64]:
     """Study 2's proportions: (3 goals, 4 states, 8 utterances)."""
-    counts = np.array([COUNTS[goal] for goal in COUNTS], dtype=float)
-    return counts / counts.sum(axis=-1, keepdims=True)
+    counts = np.array([COUNTS[goal] for goal in COUNTS], dtype=np.float64)
+    found: NDArray[np.float64] = counts / counts.sum(axis=-1, keepdims=True)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_profile_is_the_likelihood_ratio_interval() -> None:
         def height(x: float) -> float:
             return float(counts[1:] @ binom.logpmf([0, 1, 2], 2, x))
 
-        return height(b) - height(share) + chi2.ppf(0.95, 1) / 2
+        return height(b) - height(share) + float(chi2.ppf(0.95, 1)) / 2
 
     estimate = found.estimates["base_rate"]
     assert estimate.value == pytest.approx(share, abs=1e-5)
@@ -180,7 +181,9 @@ def test_missing_cells_are_said() -> None:
         ({("one", 1): ["a", "b", "c", "d"]}, None, "expected numbers"),
     ],
 )
-def test_bad_answers_are_named(table: dict, n: float | None, found: str) -> None:
+def test_bad_answers_are_named(
+    table: dict[tuple[str, int], Any], n: float | None, found: str
+) -> None:
     with pytest.raises(GraceError, match=found):
         rsa.listener_answers(table, n)
 
@@ -193,7 +196,7 @@ def test_bad_settings_are_named() -> None:
         (lambda: rsa.polite_model(variant="printed"), "variant='printed': φ is read in steps"),
         (lambda: rsa.listener_model(alpha=0), "alpha=0: expected a number from 0.01 to 100"),
         (lambda: rsa.fit(rsa.listener_model(lapse=None), data, level=95), "level=95"),
-        (lambda: rsa.fit(rsa.listener_model(), data, intervals="wald"), "intervals='wald'"),
+        (lambda: rsa.fit(rsa.listener_model(), data, intervals="wald"), "intervals='wald'"),  # type: ignore[arg-type]
         (lambda: rsa.held_out(rsa.listener_model(), expected(0.5, 2, 3)), "proportions"),
         (lambda: rsa.polite_answers({"rude": np.ones((4, 8))}), "goal='rude'"),
         (lambda: rsa.polite_answers({"kind": np.ones((8, 4))}), "4 states × 8 utterances"),

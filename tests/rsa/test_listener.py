@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import grace
 from grace import rsa
 from grace.errors import GraceError
+from grace.rsa.knowledge import Variant
 from tests.rsa.oracle import EXTENSION, heard
 
 VARIANTS = list(rsa.LISTENER_VARIANTS)
@@ -54,7 +56,7 @@ def test_defaults_are_those_of_the_figure() -> None:
 @example(("none", 2), 0.0, 3.17, "literal-prior")
 @example(("some", 2), 0.62, 0.0, "published")
 def test_as_the_slow_model_says(
-    cell: tuple[str, int], b: float, alpha: float, variant: str
+    cell: tuple[str, int], b: float, alpha: float, variant: Variant
 ) -> None:
     assume(b in {0.0, 1.0} or 1e-3 < b < 1 - 1e-3)
     counts, observations = heard(*cell, b, alpha, variant)
@@ -86,7 +88,7 @@ def test_a_sure_base_rate_makes_words_sayable() -> None:
 @given(cells, st.floats(0.01, 0.99), st.floats(0, 1e6), st.sampled_from(VARIANTS))
 @settings(max_examples=60, deadline=None)
 def test_a_distribution_over_true_counts(
-    cell: tuple[str, int], b: float, alpha: float, variant: str
+    cell: tuple[str, int], b: float, alpha: float, variant: Variant
 ) -> None:
     p = rsa.listener(*cell, b, alpha, variant=variant)
     if np.isnan(p).any():
@@ -143,14 +145,14 @@ def test_arrays_of_parameters_broadcast() -> None:
         (("one", 1, 0.5, "many"), "alpha='many': expected"),
     ],
 )
-def test_bad_arguments_are_named(arguments: tuple[object, ...], found: str) -> None:
+def test_bad_arguments_are_named(arguments: tuple[Any, ...], found: str) -> None:
     with pytest.raises(GraceError, match=found.replace("(", r"\(")):
         rsa.listener(*arguments)
 
 
 def test_unknown_variant_is_named() -> None:
     with pytest.raises(GraceError, match="variant='other': expected one of published"):
-        rsa.listener("one", 1, variant="other")
+        rsa.listener("one", 1, variant="other")  # type: ignore[arg-type]
 
 
 def test_nothing_heavy_is_imported() -> None:

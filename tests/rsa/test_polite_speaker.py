@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from grace import rsa
 from grace.errors import GraceError
@@ -17,7 +20,7 @@ GRID = [i / 40 for i in range(40)]
 weight = st.floats(0, 1)
 
 
-def oracle(goal: str, **options: object) -> np.ndarray:
+def oracle(goal: str, **options: bool) -> NDArray[np.float64]:
     g = rsa.GOAL_WEIGHTS[goal]
     omega = (g.omega_inf, g.omega_soc, g.omega_pres)
     return np.array(speech(rsa.THETA.tolist(), 4.47, omega, g.phi, 1, 2.64, GRID, **options))
@@ -145,8 +148,9 @@ def test_what_does_not_matter(goal: str, shift: float, scale: float) -> None:
 
 def test_without_reason_only_cost_counts() -> None:
     prior = np.exp(-np.repeat([1, 2.64], 4))
-    idle = {"omega_inf": 0, "omega_soc": 0, "omega_pres": 0}
-    for options in ({"alpha": 0}, idle):
+    idle: dict[str, Any] = {"omega_inf": 0, "omega_soc": 0, "omega_pres": 0}
+    random: dict[str, Any] = {"alpha": 0}
+    for options in (random, idle):
         table = rsa.polite_speaker("kind", **options)
         np.testing.assert_allclose(table, np.tile(prior / prior.sum(), (4, 1)), atol=1e-12)
 
@@ -191,6 +195,6 @@ def test_arrays_of_parameters_broadcast() -> None:
         ({"variant": "other"}, "variant='other': expected one of published"),
     ],
 )
-def test_bad_arguments_are_named(options: dict[str, object], found: str) -> None:
+def test_bad_arguments_are_named(options: dict[str, Any], found: str) -> None:
     with pytest.raises(GraceError, match=found):
         rsa.polite_speaker(**({"goal": "both"} | options))

@@ -14,7 +14,9 @@ from grace.rsa.likelihood import Likelihood
 from tests.rsa.people import BETS, COUNTS
 
 
-def on_a_line(model: rsa.Model, answers: rsa.Answers, axes: dict[str, np.ndarray]):
+def on_a_line(
+    model: rsa.Model, answers: rsa.Answers, axes: dict[str, np.ndarray]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Mean and standard deviation of each parameter, equally likely beforehand all along."""
     held = {name: np.full(len(next(iter(axes.values()))), v) for name, v in model.held.items()}
     heights = Likelihood(model, answers).of({**held, **axes})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +18,11 @@ from tests.stimuli.test_materials import DATA, materials
 # Bad material
 
 
-def broken(tmp_path: Path, study: str, change) -> str:
+#: Changes what a material file says.
+Change = Callable[[dict[str, Any]], object]
+
+
+def broken(tmp_path: Path, study: str, change: Change) -> str:
     """The error that a changed material file gives, without the folder."""
     content = yaml.safe_load((DATA / "materials" / f"study{study}.yaml").read_text("utf-8"))
     change(content)
@@ -86,7 +92,7 @@ def broken(tmp_path: Path, study: str, change) -> str:
         ),
     ],
 )
-def test_bad_material_of_study_1_is_named(change, message, tmp_path):
+def test_bad_material_of_study_1_is_named(change: Change, message: str, tmp_path: Path) -> None:
     assert broken(tmp_path, "1", change) == message
 
 
@@ -120,7 +126,7 @@ def test_bad_material_of_study_1_is_named(change, message, tmp_path):
         ),
     ],
 )
-def test_bad_material_of_study_2_is_named(change, message, tmp_path):
+def test_bad_material_of_study_2_is_named(change: Change, message: str, tmp_path: Path) -> None:
     assert broken(tmp_path, "2", change) == message
 
 
@@ -133,7 +139,9 @@ def test_bad_material_of_study_2_is_named(change, message, tmp_path):
         (None, ": no such file, expected a material file"),
     ],
 )
-def test_file_that_is_no_material_is_named(content, message, tmp_path):
+def test_file_that_is_no_material_is_named(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "study1.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -144,7 +152,7 @@ def test_file_that_is_no_material_is_named(content, message, tmp_path):
 # The command
 
 
-def refused(*words):
+def refused(*words: str) -> str:
     """The sentence with which these words are refused."""
     with pytest.raises(ConfigError) as caught:
         build_stimuli(words)
@@ -152,7 +160,7 @@ def refused(*words):
     return str(caught.value)
 
 
-def test_check_says_whether_files_and_materials_agree(tmp_path):
+def test_check_says_whether_files_and_materials_agree(tmp_path: Path) -> None:
     everything = ["--output", str(tmp_path)]
     check = [*everything, "--check"]
     assert f"{tmp_path / 'study1.csv'}: cannot be read" in refused(*check)
@@ -173,12 +181,14 @@ def test_check_says_whether_files_and_materials_agree(tmp_path):
 @pytest.mark.parametrize(
     "arguments", [["--study", "3"], ["--participants", "0"], ["--seed", "x"], ["--cheque"]]
 )
-def test_wrong_argument_is_named(arguments, tmp_path):
+def test_wrong_argument_is_named(arguments: list[str], tmp_path: Path) -> None:
     assert arguments[0].lstrip("-") in refused(*arguments, "--output", str(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_number_of_participants_can_be_chosen(tmp_path, capsys):
+def test_number_of_participants_can_be_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert build_stimuli(["--study", "1", "--output", str(tmp_path), "--participants", "7"]) == 0
     assert "1 or 2 times (multiples of 24 participants" in capsys.readouterr().out
     built = (tmp_path / "study1.csv").read_bytes()

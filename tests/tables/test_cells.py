@@ -134,9 +134,8 @@ def test_a_name_that_would_stand_for_several_columns_is_refused(
 
 def test_several_raw_questions_have_all_their_fields(own_run: tuple[Run, str]) -> None:
     study = view(own_run[0]).settings.study
-    field = {"fields": {"rating": {"type": "integer"}, "why": {"type": "choice", "label": "Why",
-             "choices": {"b": ["b"], "a": ["a"]}}}}  # fmt: skip
-    field["fields"]["rating"]["label"] = "Rating"
+    why = {"type": "choice", "label": "Why", "choices": {"b": ["b"], "a": ["a"]}}
+    field = {"fields": {"rating": {"type": "integer", "label": "Rating"}, "why": why}}
     question = {"template": "x.j2", "parse": field}
     spec = type(study.experiments["2"]).model_validate(
         {"questions": {"p": question, "q": question}}
@@ -150,7 +149,7 @@ def test_several_raw_questions_have_all_their_fields(own_run: tuple[Run, str]) -
     assert [row.levels for row in one.rows] == [("early", 2.0), (None, None)]
     assert [row.means for row in one.rows] == [(7, 0, 1), (5, 1, 0)]
     assert two.labels == ("rating",)
-    assert two.rows[0].means == (1,)
+    assert two.rows[0].means == (1.0,)
     assert np.isnan(two.rows[1].means[0])
 
 

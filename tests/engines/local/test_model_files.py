@@ -59,7 +59,10 @@ def edited(name: str, **entries: Any) -> Edit:
 
 
 def written(name: str, text: str) -> Edit:
-    return lambda folder: (folder / name).write_text(text, encoding="utf-8") and None
+    def edit(folder: Path) -> None:
+        (folder / name).write_text(text, encoding="utf-8")
+
+    return edit
 
 
 def new_merges(folder: Path) -> None:

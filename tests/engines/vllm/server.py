@@ -14,7 +14,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -73,7 +73,7 @@ class ModelServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def __enter__(self) -> ModelServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -95,7 +95,8 @@ class ModelServer:
             return self.send(http, 401, {"error": {"message": "no access"}})
         if spoil == "reset":
             http.close_connection = True
-            return http.connection.shutdown(socket.SHUT_RDWR)
+            http.connection.shutdown(socket.SHUT_RDWR)
+            return None
         if spoil == "stall":
             time.sleep(1.5)
         if spoil and spoil.isdecimal():
@@ -160,9 +161,9 @@ class ModelServer:
                 )  # fmt: skip
             except Exception as error:
                 raise Refused(400, str(error)) from error
-            return self.tokenizer(text, add_special_tokens=False).input_ids
+            return list(self.tokenizer(text, add_special_tokens=False).input_ids)
         special = body.get("add_special_tokens", True)
-        return self.tokenizer(body["prompt"], add_special_tokens=special).input_ids
+        return list(self.tokenizer(body["prompt"], add_special_tokens=special).input_ids)
 
     def logprobs(self, ids: list[int]) -> torch.Tensor:
         if len(ids) > self.max_length:

@@ -105,8 +105,8 @@ def test_prompts_and_scores_equal_the_local_engine(
             assert one.context == other.context
             assert one.forms == other.forms
             assert one.flags == other.flags
-        for one, other in zip(ask(queries, server), local(folder, queries), strict=True):
-            assert masses(one) == pytest.approx(masses(other), rel=1e-4)
+        for answer, right in zip(ask(queries, server), local(folder, queries), strict=True):
+            assert masses(answer) == pytest.approx(masses(right), rel=1e-4)
 
 
 def test_a_refused_system_turn_is_merged(tiny: Tiny) -> None:
@@ -297,7 +297,7 @@ def test_endpoints_share_the_work_and_take_over(tiny: Tiny) -> None:
             prepared = await engine.prepare(queries)
             dead = True
             prompts = [p for p in prepared if isinstance(p, Prompt)]
-            found = {}
+            found: dict[str, Answer] = {}
             async for part in engine.answer(engine.batches(prompts)):
                 found |= {prompt.key: answer for prompt, answer in part}
             return [found[p.key] for p in prompts]

@@ -26,7 +26,13 @@ def test_tables_equal_those_of_an_undisturbed_run(
         # The probe at the start takes the server as it is; it is let through.
         return rng.choice(FAULTS) if number > 12 and rng.random() < 0.3 else None
 
-    words = (f"study={study}", "exp=2", "pilot=4", "model.name=tiny", "engine=vllm")
+    words: tuple[str, ...] = (
+        f"study={study}",
+        "exp=2",
+        "pilot=4",
+        "model.name=tiny",
+        "engine=vllm",
+    )
     words += ("engine.timeout=1", "engine.deadline=120", "engine.max_concurrency=4")
     with ModelServer(tiny("llama-byte")) as calm:
         run(*words, f"engine.endpoints=[{calm.url}]", "output=calm", cwd=tmp_path)

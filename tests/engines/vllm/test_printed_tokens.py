@@ -145,7 +145,7 @@ def test_bounds_hold(
     with torch.no_grad():
         row = torch.log_softmax(model(torch.tensor([prompt.context])).logits[0, -1].double(), -1)
     values, ids = row.topk(min(top, len(row)))
-    shown = [
+    shown: list[dict[str, Any]] = [
         {"token": PRINTS[how](tokenizer, int(token)), "logprob": float(value)}
         for value, token in zip(values, ids, strict=True)
     ]
