@@ -8,6 +8,7 @@ from .command_line import BAD_INPUT as BAD_INPUT
 from .command_line import FAILED_QUERIES as FAILED_QUERIES
 from .command_line import INTERRUPTED as INTERRUPTED
 from .command_line import OK as OK
+from .command_line import TROUBLE as TROUBLE
 from .command_line import main as main
 from .command_line import plain_main as plain_main
 from .printable import one_line as one_line
@@ -16,12 +17,14 @@ from .resources import shipped as shipped
 from .run_folders import one_run as one_run
 from .run_folders import read_words as read_words
 from .sandbox import Environment as Environment
+from .settings import CapacitySettings as CapacitySettings
 from .settings import ExpSettings as ExpSettings
 from .settings import LocalSettings as LocalSettings
 from .settings import ModelSettings as ModelSettings
 from .settings import Settings as Settings
 from .settings import StartedSettings as StartedSettings
 from .settings import VllmSettings as VllmSettings
+from .settings import read_as as read_as
 from .settings import read_settings as read_settings
 from .study import ColumnSpec as ColumnSpec
 from .study import ExperimentSpec as ExperimentSpec

@@ -28,6 +28,7 @@ from grace.config.multirun import (
     FAILED_QUERIES,
     INTERRUPTED,
     OK,
+    TROUBLE,
     OneOf,
     keep_words,
     run_several,
@@ -39,8 +40,9 @@ from grace.errors import ConfigError, GraceError
 from grace.version import __version__
 
 __all__ = [
-    "BAD_INPUT", "FAILED_QUERIES", "INTERRUPTED", "OK", "Parser", "check_settings", "compose",
-    "flags_and_settings", "main", "plain_main", "refuse_words", "relax_collector", "search_path",
+    "BAD_INPUT", "FAILED_QUERIES", "INTERRUPTED", "OK", "TROUBLE", "Parser", "check_settings",
+    "compose", "flags_and_settings", "main", "plain_main", "refuse_words", "relax_collector",
+    "search_path",
 ]  # fmt: skip
 
 #: New objects after which Python looks for garbage in cycles (700 of its own accord).
@@ -79,12 +81,13 @@ def main(
     together: Callable[[Sequence[dict[str, Any]]], str | None] | None = None,
     *,
     one_at_a_time: bool = False,
+    read: Callable[[dict[str, Any]], Any] | None = None,
 ) -> None:
     """Run a job once for each configuration of the command line, and exit with its code.
 
     The job takes the composed configuration and returns an exit code; of several (a sweep)
     the largest counts, and `together` may add what is made of all of them. What goes on until it
-    is stopped is done `one_at_a_time`.
+    is stopped is done `one_at_a_time`. `read` checks the settings of a run before the first.
     """
     relax_collector()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's way of Ctrl-C
@@ -101,14 +104,16 @@ def main(
             sys.exit(OK)
         if not flags.multirun:
             sys.exit(job(compose(settings, config_name)))
-        runs = _runs(settings, config_name)
+        runs = _runs(settings, config_name, read)
         if one_at_a_time and len(runs) > 1 and not all(run.config["dry_run"] for run in runs):
             raise ConfigError(f"--multirun: {len(runs)} at once; expected one")
         keep_words(settings, runs)
         sys.exit(run_several(runs, job, together))
 
 
-def _runs(settings: Sequence[str], config_name: str) -> list[OneOf]:
+def _runs(
+    settings: Sequence[str], config_name: str, read: Callable[[dict[str, Any]], Any] | None
+) -> list[OneOf]:
     """Every run of a sweep, with its settings checked before the first is begun."""
     from grace.config.compose import compose_overrides
     from grace.config.settings import read_settings
@@ -118,7 +123,7 @@ def _runs(settings: Sequence[str], config_name: str) -> list[OneOf]:
     for number, (label, overrides) in enumerate(swept, 1):
         try:
             config = compose_overrides(overrides, config_name)
-            read_settings(config)
+            (read or read_settings)(config)
         except ConfigError as error:
             raise ConfigError(f"run {number} of {len(swept)} ({label}): {error}") from error
         runs.append(OneOf(label, config))

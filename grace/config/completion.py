@@ -69,14 +69,14 @@ def candidates(line: str, commands: Sequence[str]) -> list[str]:
 def _names(command: Command) -> Iterator[str]:
     """The settings a command takes; those of a run begin with its groups."""
     settings = command.settings
-    yield from GROUPS if settings == RUN.settings else ()
+    yield from GROUPS if {*RUN.settings} <= {*settings} else ()
     yield from (setting.name for setting in settings if not setting.name.endswith("NAME"))
 
 
 def _values(command: Command, typed: str) -> Iterator[tuple[str, str]]:
     """A setting's name with each value that can be listed: names of a group, true and false."""
     name = typed.partition("=")[0]
-    if name in GROUPS and command.settings == RUN.settings:
+    if name in GROUPS and {*RUN.settings} <= {*command.settings}:
         *before, _ = typed.removeprefix(f"{name}=").rpartition(",")  # of a sweep: model=a,b
         yield from ((name, "".join(before) + choice) for choice in choices(name))
     elif (setting := command.setting(name)) and setting.kind == "switch":

@@ -36,6 +36,7 @@ def compose_overrides(overrides: Sequence[str], config_name: str) -> dict[str, A
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     composed = Composed({str(key): value for key, value in plain.items() if key != "hydra"})
     composed.study_file = study_file(overrides, "1")
+    composed.given = frozenset(word.lstrip("+~").partition("=")[0].strip() for word in overrides)
     return composed
 
 

@@ -13,6 +13,8 @@ from grace.config.resources import expand
 from grace.errors import GraceError
 
 OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
+#: Of a command that looks for trouble: it found some.
+TROUBLE = 3
 _TOLD = {
     OK: "done",
     BAD_INPUT: "not ready",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -94,6 +94,8 @@ class ModelSettings(Strict):
     memory_gib: float | None = Field(default=None, gt=0)  # GPU memory needed, all cards together
     weights_gib: float | None = Field(default=None, gt=0)  # where two bytes a parameter is wrong
     cards: str = ""
+    #: What memory depends on, by config.json's names; no number of a run does.
+    architecture: dict[str, Any] | None = Field(default=None, exclude=True)
 
     @field_validator("date", mode="before")
     @classmethod
@@ -232,21 +234,43 @@ class Settings(Strict):
 
 
 class Composed(dict[str, Any]):
-    """A composed configuration that knows which file its study was read from."""
+    """A composed configuration that knows where it comes from."""
 
     study_file: Path | None = None
+    given: frozenset[str] = frozenset()  # what was set by hand: "study", "serve.args.port"
+
+
+class CapacitySettings(Settings):
+    """Of grace.capacity: the cards in question, what is known already, and how fast it goes."""
+
+    gpu: str | None = None
+    count: int | None = Field(default=None, ge=1, le=1024)
+    gpu_gib: float | None = Field(default=None, gt=0, le=MOST)
+    weights_gib: float | None = Field(default=None, gt=0, le=MOST)
+    url: str | None = None
+    prompt_rate: float | None = Field(default=None, gt=0)  # tokens a second, all cards together
+    generate_rate: float | None = Field(default=None, gt=0)
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
     """Validate a composed configuration; a ConfigError lists each setting that is wrong."""
+    return read_as(Settings, config)
+
+
+def read_as(kind: type[AnySettings], config: Mapping[str, Any]) -> AnySettings:
+    """The same for a command that has settings of its own beside those of a run."""
     refuse_code(config)
     refuse_unwritable(config)
     path = getattr(config, "study_file", None)
     try:
-        settings = Settings.model_validate(config)
+        settings = kind.model_validate(config)
     except ValidationError as error:
         locate = StudyFile(path).locate if path else None
-        raise ConfigError(describe(error, known=NAMES, locate=locate)) from error
+        known = (*NAMES, *(name for name in kind.model_fields if name not in NAMES))
+        raise ConfigError(describe(error, known=known, locate=locate)) from error
     if path:
         settings.study.read_from(path)
     return settings

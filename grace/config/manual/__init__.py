@@ -41,6 +41,7 @@ class Command:
     examples: tuple[str, ...] = ()  # the words of a command line that works
     about: str = ""  # what else to know
     words: tuple[tuple[str, str], ...] = ()  # metavars of the words without "=", with meanings
+    own: tuple[Setting, ...] = ()  # of those settings, what no other command has
     codes: str = "0 done; 1 bad input; 130 interrupted"
 
     @property

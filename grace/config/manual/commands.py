@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from grace.config.manual import Command, Setting
+from grace.config.manual.settings import CAPACITY as CAPACITY_SETTINGS
 from grace.config.manual.settings import SECTIONS
 
 _ALL = tuple(setting for part in SECTIONS.values() for setting in part)
@@ -47,6 +48,22 @@ SERVE = Command(
     about="The command line outweighs the model's file, and that the defaults: --cfg job shows "
     "what comes of it. dry_run=true prints vLLM's command and stops.",
     codes="0 stopped; 1 it cannot start as asked, or ended by itself",
+)
+CAPACITY = Command(
+    name="capacity",
+    title="Say whether a model fits some cards, how much it holds there, and how long a run takes.",
+    usage="model=NAME [gpu=NAME] [setting=value ...] [--multirun]",
+    settings=(*CAPACITY_SETTINGS, *_ALL),
+    own=CAPACITY_SETTINGS,
+    examples=(
+        "model=gemma-9b gpu=a100-40",
+        "model=llama-70b gpu=a100-80 count=4",
+        "model.path=FOLDER gpu_gib=39.49 study=1 exp=2",
+    ),
+    about="Nothing is downloaded and nothing is started: the model's config.json is enough, or "
+    "what its file in conf/model/ says of it. Also written to OUTPUT/MODEL/capacity.json, or to "
+    "output=FOLDER/NAME.json. With study= or exp= it counts the run's queries and tokens too.",
+    codes="0 it fits; 1 bad input; 3 it does not fit, or not on this card",
 )
 COMPARE = Command(
     name="compare",
@@ -162,7 +179,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         command.name: command
         for command in (
-            RUN, CHECK, SERVE, COMPARE, REPORT, FIGURES, STATS, TABLES, MERGE, VERIFY, MATERIALS,
+            RUN, CHECK, SERVE, CAPACITY, COMPARE, REPORT, FIGURES, STATS, TABLES, MERGE, VERIFY,
+            MATERIALS,
         )
     }
 )  # fmt: skip

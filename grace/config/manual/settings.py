@@ -77,6 +77,7 @@ MODEL = (
     Setting("model.parameters", "9", "billions, for the forecast of memory", "number"),
     Setting("model.memory_gib", "24", "GPU memory it needs", "number"),
     Setting("model.weights_gib", "18", "its weights, where 2 bytes each is wrong", "number"),
+    Setting("model.architecture", "{NAME: VALUE}", "parts of its config.json", "mapping"),
     Setting("model.cards", "TEXT", "which cards it fits on, in words"),
 )
 
@@ -111,6 +112,17 @@ SERVE = (
 STUDY = (
     Setting("study.data", "FILE.csv", "the study's own stimuli; data= outweighs it", "path"),
     Setting("study.NAME", "VALUE", "anything else of the study's file"),
+)
+
+#: Of grace.capacity alone.
+CAPACITY = (
+    Setting("gpu", "a100-40", "the card, or cpu; docs/capacity.md lists them"),
+    Setting("count", "4", "so many of them at most", "whole"),
+    Setting("gpu_gib", "39.49", "a card of your own: its memory as PyTorch sees it", "number"),
+    Setting("weights_gib", "15.27", "all weights, where they are known", "number"),
+    Setting("url", "http://HOST:PORT", "a running server to compare with"),
+    Setting("prompt_rate", "5000", "tokens of prompts read a second (study=)", "number"),
+    Setting("generate_rate", "800", "tokens generated a second (study=)", "number"),
 )
 
 #: Headings of the help, each with its settings.

@@ -40,8 +40,7 @@ def _lines(command: Command, choices: Mapping[str, Iterable[str]]) -> Iterator[s
         for word, meaning in command.words:
             yield _row(word, meaning)
     yield from _choices(choices) if choices else ()
-    sections = SECTIONS if choices else {"settings": command.settings}
-    for heading, settings in sections.items():
+    for heading, settings in _sections(command, of_a_run=bool(choices)).items():
         if settings:
             yield ""
             yield f"{heading}:"
@@ -57,6 +56,12 @@ def _lines(command: Command, choices: Mapping[str, Iterable[str]]) -> Iterator[s
             yield from wrap(text, WIDTH)
     yield ""
     yield from wrap(f"Exit codes: {command.codes}.", WIDTH)
+
+
+def _sections(command: Command, *, of_a_run: bool) -> Mapping[str, tuple[Setting, ...]]:
+    """Headings with their settings: those that are the command's own first."""
+    own = {f"settings of grace.{command.name}": command.own}
+    return {**own, **(SECTIONS if of_a_run else {"settings": command.settings})}
 
 
 def _choices(choices: Mapping[str, Iterable[str]]) -> Iterator[str]:

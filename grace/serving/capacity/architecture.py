@@ -1,0 +1,236 @@
+"""What memory depends on in a model: read from config.json, or from its file in conf/model/.
+
+Both use the names of config.json. What vLLM keeps in another way than is known here (compressed
+attention, convolutions, encoders) is refused: a number that looks right would be worse than none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grace.config import ModelSettings
+from grace.errors import ConfigError
+from grace.serving.capacity.layers import LATENT, Kind, layer_kinds, window_of
+
+#: vLLM keeps a latent vector for these alone, whatever else has a kv_lora_rank.
+_MLA = ("deepseek_v2", "deepseek_v3", "deepseek_mtp", "glm4_moe_lite", "kimi_k2", "longcat_flash",
+        "pangu_ultra_moe")  # fmt: skip
+#: Keys of architectures whose cache is not counted here, and what they are.
+_UNKNOWN = {
+    "compress_ratios": "compressed attention",
+    "index_topk": "sparse attention with an index",
+    "block_configs": "blocks of different kinds",
+    "encoder_layers": "an encoder beside the decoder",
+    "global_head_dim": "heads of different sizes",
+    "conv_L_cache": "convolutions",
+    "ssm_state_size": "a state-space model of a kind that is not known",
+    "state_size": "a state-space model of a kind that is not known",
+    "attention_chunk_size_per_layer": "chunks of different sizes",
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """A Mamba 2 or gated delta layer: the shape of what it keeps of a sequence."""
+
+    heads: int
+    head_dim: int
+    size: int  # of the state, for each element of a head
+    inner: int  # channels of the convolution that belong to the heads
+    groups: int  # further 2 · groups · width channels
+    width: int
+    taps: int  # of the convolution
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The numbers of a model's config.json on which memory depends."""
+
+    model_type: str
+    layers: tuple[Kind, ...]
+    heads: int
+    kv_heads: int
+    head_dim: int
+    hidden: int
+    vocab: int
+    window: int  # tokens, of windows or chunks; 0 without
+    latent: int  # kv_lora_rank + qk_rope_head_dim of MLA; 0 without
+    state: State | None
+    dtype: str  # as published
+    max_length: int | None
+    quantization: str  # the checkpoint's own method: "", "awq", "fp8" ...
+    bits: float | None  # of its weights, where that is said
+    kv_bytes: float | None  # of a kept number, where the checkpoint says so
+    config: Mapping[str, Any] = field(repr=False, hash=False, compare=False)
+
+    @property
+    def layer_count(self) -> int:
+        """Layers in all."""
+        return len(self.layers)
+
+
+def read_architecture(model: ModelSettings) -> Architecture:
+    """The architecture of a model; ConfigError where neither its folder nor the registry has it."""
+    if model.path:
+        folder = Path(model.path)
+        path = folder if folder.suffix == ".json" else folder / "config.json"
+        return from_config(_read(path), str(path))
+    if model.architecture is None:
+        raise ConfigError(
+            f"{model.name}: its architecture is not known; expected model.path=FOLDER with its "
+            "config.json, or a block model.architecture in its file in conf/model/"
+        )
+    return from_config(model.architecture, f"model.architecture of {model.name}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; expected the model's config.json") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{path}: not JSON ({error}); expected the model's config.json"
+        ) from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected names with values, as config.json has them")
+    return content
+
+
+def from_config(given: Mapping[str, Any], where: str) -> Architecture:
+    """The same of a config.json that has been read; `where` is told in errors."""
+    config = {**given, **(given.get("text_config") or given.get("llm_config") or {})}
+    reader = _Reader(config, where)
+    kind = str(config.get("model_type", ""))
+    for key, what in _UNKNOWN.items():
+        if config.get(key) and not (
+            key == "ssm_state_size" and "hybrid_override_pattern" in config
+        ):
+            raise ConfigError(f"{where}: {key} tells of {what}, which capacity does not count")
+    if config.get("is_encoder_decoder"):
+        raise ConfigError(f"{where}: an encoder beside the decoder, which capacity does not count")
+    heads = reader.number("num_attention_heads", "n_head", "num_heads")
+    hidden = reader.number("hidden_size", "n_embd", "d_model")
+    count = reader.number("num_hidden_layers", "n_layer", "num_layers")
+    mla = kind in _MLA and config.get("kv_lora_rank") is not None
+    window = window_of(config)
+    quantization = _quantization(given, config)
+    return Architecture(
+        model_type=kind,
+        layers=(LATENT,) * count if mla else layer_kinds(config, count, window, where),
+        heads=heads,
+        kv_heads=_kv_heads(config, reader, heads),
+        head_dim=reader.number("head_dim", "hidden_size_per_head", default=hidden // max(heads, 1)),
+        hidden=hidden,
+        vocab=reader.number("vocab_size"),
+        window=window,
+        latent=reader.number("kv_lora_rank") + reader.number("qk_rope_head_dim") if mla else 0,
+        state=_state(config, reader, hidden),
+        dtype=str(given.get("dtype") or given.get("torch_dtype") or config.get("dtype")
+                  or config.get("torch_dtype") or "float32").removeprefix("torch."),
+        max_length=_max_length(config),
+        quantization=quantization[0],
+        bits=quantization[1],
+        kv_bytes=quantization[2],
+        config=config,
+    )  # fmt: skip
+
+
+class _Reader:
+    """Whole numbers of a config.json by any of the names they have had."""
+
+    def __init__(self, config: Mapping[str, Any], where: str) -> None:
+        self.config, self.where = config, where
+
+    def number(self, *names: str, default: int | None = None) -> int:
+        for name in names:
+            value = self.config.get(name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ConfigError(f"{self.where}: {name}={value!r}; expected a whole number")
+            if value:
+                return value
+        if default is None:
+            raise ConfigError(
+                f"{self.where}: {names[0]} is missing; expected the model's config.json"
+            )
+        return default
+
+
+def _kv_heads(config: Mapping[str, Any], reader: _Reader, heads: int) -> int:
+    if config.get("model_type") == "falcon" and not config.get("new_decoder_architecture"):
+        return 1 if config.get("multi_query", True) else heads
+    names = ("n_head_kv", "num_kv_heads", "num_key_value_heads", "multi_query_group_num",
+             "num_attention_groups")  # fmt: skip
+    return reader.number(*names, default=heads)
+
+
+def _state(config: Mapping[str, Any], reader: _Reader, hidden: int) -> State | None:
+    """The state of Mamba 2 or gated delta layers, where there are any."""
+    if config.get("linear_num_value_heads"):
+        keys = reader.number("linear_num_key_heads")
+        width = reader.number("linear_key_head_dim")
+        heads, dim = (
+            reader.number(f"linear_{name}") for name in ("num_value_heads", "value_head_dim")
+        )
+        taps = reader.number("linear_conv_kernel_dim")
+        return State(heads, dim, width, heads * dim, keys, width, taps)
+    names = ("mamba_n_heads", "mamba_num_heads")
+    if not any(config.get(name) for name in names):
+        return None
+    heads = reader.number(*names)
+    dim = reader.number("mamba_d_head", "mamba_head_dim")
+    size = reader.number("mamba_d_state", "ssm_state_size")
+    inner = reader.number("mamba_expand", default=2) * hidden
+    if "mamba_num_heads" in config:  # Nemotron-H does not expand the hidden size
+        inner = heads * dim
+    taps = reader.number("mamba_d_conv", "conv_kernel", default=4)
+    groups = reader.number("mamba_n_groups", "n_groups", default=1)
+    return State(heads, dim, size, inner, groups, size, taps)
+
+
+def _quantization(
+    given: Mapping[str, Any], config: Mapping[str, Any]
+) -> tuple[str, float | None, float | None]:
+    """The checkpoint's method, the bits of its weights, the bytes of a kept number; "" without."""
+    found = next(
+        (
+            part
+            for name in ("quantization_config", "compression_config")
+            for part in (given.get(name), config.get(name))
+            if isinstance(part, dict)
+        ),
+        None,
+    )
+    if found is None:
+        return "", None, None
+    method = str(found.get("quant_method") or found.get("quantization") or "").lower()
+    scheme = found.get("kv_cache_scheme")
+    kept = 1.0 if isinstance(scheme, dict) and scheme.get("num_bits") == 8 else None
+    bits = found.get("bits") or found.get("w_bit")
+    for group in (found.get("config_groups") or {}).values():
+        bits = bits or (group.get("weights") or {}).get("num_bits")
+    if found.get("load_in_4bit"):
+        bits = 4
+    return method, float(bits) if bits else None, kept
+
+
+def _max_length(config: Mapping[str, Any]) -> int | None:
+    """Tokens the model was made for, as vLLM derives them."""
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length",
+             "max_sequence_length", "max_target_positions")  # fmt: skip
+    known = [int(config[name]) for name in names if isinstance(config.get(name), int)]
+    if not known:
+        return None
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    kind = str(rope.get("rope_type") or rope.get("type") or "default")
+    if kind == "longrope" and config.get("original_max_position_embeddings"):
+        return int(config["original_max_position_embeddings"])
+    if kind in ("linear", "dynamic") and "gemma3" not in str(config.get("model_type")):
+        return int(min(known) * float(rope.get("factor") or 1))
+    return min(known)

@@ -1,0 +1,88 @@
+"""What the weights take on each card."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from grace.serving.capacity.architecture import Architecture
+from grace.serving.capacity.cards import GIB
+from grace.serving.capacity.parameters import Parameters, count_parameters
+from grace.serving.capacity.server import BYTES
+
+#: Bits of a quantised number with what belongs to it: scales and zeros of groups of 128.
+_FOUR_BITS = 4 + (16 + 4) / 128
+_BITS = {
+    "awq": _FOUR_BITS, "gptq": _FOUR_BITS, "marlin": _FOUR_BITS, "bitsandbytes": 4.25,
+    "mxfp4": 4.25, "nvfp4": 4.5, "modelopt_fp4": 4.5, "torchao": 8, "fp8": 8, "int8": 8,
+    "fbgemm_fp8": 8, "ptpc_fp8": 8, "modelopt": 8, "compressed-tensors": 8, "experts_int8": 8,
+    "gguf": 5, "quark": 8,
+}  # fmt: skip
+#: How far a figure may be from what was counted and still be the same thing.
+_NEAR = math.log(1.25)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of a model: the GiB of all of them, and of one card's share."""
+
+    total: float
+    counted: Parameters | None
+    a: Architecture
+    note: str = ""
+
+    def share(self, tp: int) -> float:
+        """One card's part: what is not cut (norms, routers) is on each, few heads are copied."""
+        parts = self.counted
+        if tp == 1 or parts is None:
+            return self.total / tp
+        extra = parts.whole * (1 - 1 / tp)
+        heads = max(1, self.a.kv_heads / tp) * tp / self.a.kv_heads - 1
+        extra += parts.kv / tp * heads
+        return self.total * (1 / tp + extra / parts.total)
+
+
+def bits_of(quantization: str, bits: float | None = None) -> float | None:
+    """Bits of a quantised number; None where the method is not known."""
+    name = quantization.lower()
+    if bits is not None and bits < 8:
+        return bits + (_FOUR_BITS - 4)
+    if bits is not None:
+        return bits
+    return next((found for known, found in _BITS.items() if name.startswith(known)), None)
+
+
+def weigh(a: Architecture, dtype: str, quantization: str) -> Weights | None:
+    """The weights in a numeric type or quantised, counted; None where that cannot be."""
+    parts = count_parameters(a)
+    if parts is None:
+        return None
+    each = float(BYTES[dtype])
+    matrices = each
+    if quantization:
+        own = a.bits if quantization == a.quantization else None
+        bits = bits_of(quantization, own)
+        if bits is None:
+            return None
+        matrices = bits / 8
+    rest = parts.vocabulary + parts.whole
+    return Weights((parts.matrices * matrices + rest * each) / GIB, parts, a)
+
+
+def known(gib: float, counted: Weights | None, a: Architecture, tp: int) -> Weights:
+    """Weights that somebody knows: all of them, or one card's share as vLLM logs it.
+
+    vLLM's log says what one card took. Where a figure is far from what was counted for the whole
+    model, and near to what one of `tp` cards gets, it is taken as that, and the note says so.
+    """
+    parts = counted.counted if counted else None
+    if counted and tp > 1:
+        far = abs(math.log(gib / counted.total))
+        shared = abs(math.log(gib / counted.share(tp)))
+        if far > _NEAR and shared < _NEAR:
+            note = (
+                f"weights_gib={gib:g} is taken as one card's share at tensor-parallel size {tp}: "
+                f"all of them take about {counted.total:.0f} GiB"
+            )
+            return Weights(gib * tp, None, a, note)
+    return Weights(gib, parts, a)
