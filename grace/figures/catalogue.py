@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from grace.config.argument_kinds import strict
 from grace.figures import against_people
-from grace.figures.view import View
+from grace.figures.run_view import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

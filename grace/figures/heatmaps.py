@@ -13,8 +13,8 @@ import pandas as pd
 from grace.config import ChoiceField, PercentField, QuestionSpec, one_line
 from grace.config.argument_kinds import strict
 from grace.config.printable import distinct
+from grace.figures.run_view import Floats, View
 from grace.figures.style import canvas, drawn, say_nothing
-from grace.figures.view import Floats, View
 from grace.tables.cells import in_order, level_text
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from grace.figures.view import View
+from grace.figures.run_view import View
 
 
 def alike(views: Sequence[View]) -> dict[str, list[View]]:

@@ -10,6 +10,7 @@ from grace.comparison.answers import KNOWLEDGE_FILTER
 from grace.comparison.bootstrap import interval
 from grace.comparison.measure import each_trial
 from grace.config.argument_kinds import strict
+from grace.figures.run_view import View, measured
 from grace.figures.style import (
     MODEL,
     PEOPLE,
@@ -23,7 +24,6 @@ from grace.figures.style import (
     points,
     say_nothing,
 )
-from grace.figures.view import View, measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

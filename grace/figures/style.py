@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from grace.comparison import Measured
-    from grace.figures.view import Floats
+    from grace.figures.run_view import Floats
 
 P = ParamSpec("P")
 

@@ -11,8 +11,8 @@ import pandas as pd
 from grace.config import one_line
 from grace.config.argument_kinds import strict
 from grace.config.printable import distinct
+from grace.figures.run_view import View
 from grace.figures.style import MODEL, RSA, canvas, drawn, look, say_nothing
-from grace.figures.view import View
 from grace.questions.parsing.statuses import count_answers
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from grace.config.argument_kinds import strict
 from grace.errors import GraceError
 from grace.figures.catalogue import Plot
 from grace.figures.fonts import borrows, fit_fonts, said_of, without_talk
+from grace.figures.run_view import View
 from grace.figures.style import styled
-from grace.figures.view import View
 from grace.tables.write import replacing
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from grace.config import OK, plain_main, read_words
 from grace.config.manual.commands import REPORT
 from grace.config.run_folders import shared_folder
 from grace.errors import ConfigError
-from grace.runs import REPORT_FILE
 
 
 def report(words: Sequence[str]) -> int:
@@ -27,6 +26,8 @@ def _output(runs: Sequence[Path], settings: dict[str, str]) -> Path:
     """The file asked for, or report.html in the run's folder or in the one all runs are in."""
     if "output" in settings:
         return Path(settings["output"])
+    from grace.runs import REPORT_FILE
+
     if len(runs) == 1:
         return runs[0] / REPORT_FILE
     return shared_folder(runs, "output=FILE.html") / REPORT_FILE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grace.asking import QueryTable
 from grace.figures import View
-from grace.figures.view import view
+from grace.figures.run_view import view
 from grace.report.material import Material, recall, take
 from grace.report.page import Source, render
 from grace.report.trials import pack

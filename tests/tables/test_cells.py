@@ -18,7 +18,7 @@ from grace.config.printable import distinct
 from grace.config.settings import read_settings
 from grace.config.study import QuestionSpec
 from grace.figures.heatmaps import mean_distributions
-from grace.figures.view import view
+from grace.figures.run_view import view
 from grace.report.write import report_folders
 from grace.runs.results import Run
 from grace.runs.summary import show_summary

@@ -6,6 +6,7 @@ settings, and a test holds both to the same names and values.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ class Setting:
     kind: Kind = "text"
     default: str = ""  # as it would be written; "" where nothing is set
     flag: str = ""  # an older spelling that still works: "--seed"
+    choices: tuple[str, ...] = ()  # all that a choice may be, where it is no group of conf/
 
     @property
     def written(self) -> str:
@@ -32,7 +34,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Command:
-    """A command, started as `python -m grace.NAME`."""
+    """A command, started as `python -m grace.NAME` or `grace NAME`."""
 
     name: str
     title: str  # one line
@@ -46,8 +48,9 @@ class Command:
 
     @property
     def program(self) -> str:
-        """How it is started."""
-        return f"python -m grace.{self.name}"
+        """How it is started, as it was this time (see grace/cli.py)."""
+        door = f"grace {self.name}"
+        return door if sys.argv[:1] == [door] else f"python -m grace.{self.name}"
 
     def setting(self, name: str) -> Setting | None:
         """The setting of that name."""

@@ -51,8 +51,8 @@ SERVE = Command(
 )
 CAPACITY = Command(
     name="capacity",
-    title="Say whether a model fits some cards, how much it holds there, and how long a run takes.",
-    usage="model=NAME [gpu=NAME] [setting=value ...] [--multirun]",
+    title="Say whether a model fits some cards, how much it holds, how long a run takes.",
+    usage="model=NAME [gpu=NAME] [setting=value ...] [--multirun] [--cfg job]",
     settings=(*CAPACITY_SETTINGS, *_ALL),
     own=CAPACITY_SETTINGS,
     examples=(
@@ -71,7 +71,13 @@ COMPARE = Command(
     usage="[RUN ...] [setting=value ...]",
     words=_RUNS,
     settings=(
-        Setting("study", "1", "of results=FILE (1 or 2), where its columns do not say", "choice"),
+        Setting(
+            "study",
+            "1",
+            "of results=FILE (1 or 2), where its columns do not say",
+            "choice",
+            choices=("1", "2"),
+        ),
         Setting("results", "FILE.csv", "a table of results from anywhere", "path"),
         Setting("output", "FOLDER", "where it goes, instead of each run's folder", "path"),
         Setting("human", "PATH", "people's own file instead of Grace's figures", "path"),
@@ -164,7 +170,15 @@ MATERIALS = Command(
     title="Build the stimuli files that come with Grace from their material files.",
     usage="[setting=value ...]",
     settings=(
-        Setting("study", "1", "which to build: 1, 2 or all", "choice", "all", flag="--study"),
+        Setting(
+            "study",
+            "1",
+            "which to build: 1, 2 or all",
+            "choice",
+            "all",
+            flag="--study",
+            choices=("1", "2", "all"),
+        ),
         Setting("output", "FOLDER", "of the CSV files", "path", "data", flag="--output"),
         Setting("materials", "FOLDER", "of study1.yaml, study2.yaml", "path", flag="--materials"),
         Setting("check", "true", "only compare with the CSV files", "switch", "false", "--check"),
@@ -175,12 +189,7 @@ MATERIALS = Command(
     about="Where participants and seed are not given they are as the material files say.",
 )
 
+#: All of the above, by name.
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {
-        command.name: command
-        for command in (
-            RUN, CHECK, SERVE, CAPACITY, COMPARE, REPORT, FIGURES, STATS, TABLES, MERGE, VERIFY,
-            MATERIALS,
-        )
-    }
-)  # fmt: skip
+    {command.name: command for command in list(globals().values()) if isinstance(command, Command)}
+)

@@ -41,6 +41,7 @@ EXP = (
         "exp 2: a space before options: auto, never, always",
         "choice",
         "auto",
+        choices=("auto", "never", "always"),
     ),
     Setting("exp.prior", "true", "exp 2: ask before the speech too (study 1)", "switch"),
     Setting("exp.forms", "false", 'exp 2: do not count "Yes" and "YES" as "yes"', "switch", "true"),
@@ -51,6 +52,8 @@ EXP = (
     Setting("exp.replicates", "1", "exp 1: answers drawn for each trial", "whole", "1"),
     Setting("exp.name", "NAME", "the experiment's name in the study's file"),
 )
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 MODEL = (
     Setting("model.path", "FOLDER", "any Hugging Face model on your disk", "path"),
@@ -68,8 +71,15 @@ MODEL = (
         "control tokens spelt in texts are meant",
         "choice",
         "refuse",
+        choices=("refuse", "allow"),
     ),
-    Setting("model.dtype", "bfloat16", "the numeric type it was published in", "choice"),
+    Setting(
+        "model.dtype",
+        "bfloat16",
+        "the numeric type it was published in",
+        "choice",
+        choices=_DTYPES,
+    ),
     Setting("model.max_length", "4096", "tokens it can read", "whole"),
     Setting("model.bundled", "true", "the model that comes with Grace", "switch"),
     Setting("model.licence", "NAME", "for the report; nothing depends on it"),
@@ -83,7 +93,14 @@ MODEL = (
 
 LOCAL = (
     Setting("engine.device", "cuda", "auto, cpu, cuda, cuda:1 or mps", "text", "auto"),
-    Setting("engine.dtype", "float32", "auto, float32, bfloat16, float16", "choice", "auto"),
+    Setting(
+        "engine.dtype",
+        "float32",
+        ", ".join(_DTYPES),
+        "choice",
+        "auto",
+        choices=_DTYPES,
+    ),
     Setting("engine.threads", "4", "CPU threads", "whole"),
     Setting("engine.max_batch_tokens", "1024", "tokens computed together", "whole"),
     Setting("engine.max_batch_texts", "16", "texts drawn side by side", "whole"),

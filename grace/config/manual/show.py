@@ -47,9 +47,8 @@ def _lines(command: Command, choices: Mapping[str, Iterable[str]]) -> Iterator[s
             yield from (_setting(setting) for setting in settings)
     yield ""
     yield "flags:"
-    for flag, meaning in (*RUN_FLAGS, *FLAGS) if choices else FLAGS:
-        if flag != RUN_FLAGS[0][0] or "--multirun" in command.usage:
-            yield _row(flag, meaning)
+    for flag, meaning in _flags(command):
+        yield _row(flag, meaning)
     for text in (command.about, QUOTING if command.settings else ""):
         if text:
             yield ""
@@ -62,6 +61,17 @@ def _sections(command: Command, *, of_a_run: bool) -> Mapping[str, tuple[Setting
     """Headings with their settings: those that are the command's own first."""
     own = {f"settings of grace.{command.name}": command.own}
     return {**own, **(SECTIONS if of_a_run else {"settings": command.settings})}
+
+
+def flags_of(command: Command) -> list[str]:
+    """The flags that a command takes, as they are written out: --cfg."""
+    return [flag.partition(",")[0].partition(" ")[0] for flag, _ in _flags(command)]
+
+
+def _flags(command: Command) -> list[tuple[str, str]]:
+    """Those of its usage, and those of all commands."""
+    own = [row for row in RUN_FLAGS if row[0].partition(",")[0] in command.usage]
+    return [*own, *FLAGS]
 
 
 def _choices(choices: Mapping[str, Iterable[str]]) -> Iterator[str]:
