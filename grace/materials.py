@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grace.config import OK, plain_main, read_words, shipped
+from grace.config.folder_arguments import switch, whole
 from grace.config.manual.commands import MATERIALS
-from grace.config.run_folders import switch, whole
 from grace.errors import ConfigError
 from grace.stimuli import make_stimuli
 from grace.stimuli.materials import Wanted

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grace.config import BAD_INPUT, OK, one_run, plain_main
+from grace.config.folder_arguments import whole
 from grace.config.manual.commands import VERIFY
-from grace.config.run_folders import whole
 
 
 def verify_run(words: Sequence[str]) -> int:

@@ -11,11 +11,11 @@ from .command_line import OK as OK
 from .command_line import TROUBLE as TROUBLE
 from .command_line import main as main
 from .command_line import plain_main as plain_main
+from .folder_arguments import one_run as one_run
+from .folder_arguments import read_words as read_words
 from .printable import one_line as one_line
 from .resources import find_data as find_data
 from .resources import shipped as shipped
-from .run_folders import one_run as one_run
-from .run_folders import read_words as read_words
 from .sandbox import Environment as Environment
 from .settings import CapacitySettings as CapacitySettings
 from .settings import ExpSettings as ExpSettings

@@ -1,4 +1,4 @@
-"""Engines: what turns queries into answers. To add one, see docs/extending.md."""
+"""Prompts in; masses of options, and texts, out. To add an engine, see docs/extending.md."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Figures of a run: one function each, which returns a matplotlib Figure.
+"""A run in; figures out: one function each, which returns a matplotlib Figure.
 
     from grace import figures
 

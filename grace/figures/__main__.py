@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grace.config import OK, plain_main, read_words
+from grace.config.folder_arguments import shared_folder
 from grace.config.manual.commands import FIGURES
-from grace.config.run_folders import shared_folder
 
 
 def figures(words: Sequence[str]) -> int:

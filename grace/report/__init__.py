@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that says what was asked, what came out, what to doubt."""
+"""Runs in; report.html out: what was asked, what came out, what to doubt."""
 
 import lazy_loader
 

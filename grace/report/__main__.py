@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grace.config import OK, plain_main, read_words
+from grace.config.folder_arguments import shared_folder
 from grace.config.manual.commands import REPORT
-from grace.config.run_folders import shared_folder
 from grace.errors import ConfigError
 
 

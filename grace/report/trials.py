@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from grace.config import QuestionSpec
 from grace.figures import View
 from grace.questions import Asked, asked_of_each
-from grace.report.material import TEXT, TRIALS, Forms, Material, Told
+from grace.report.prompts_and_tokens import TEXT, TRIALS, Forms, Material, Told
 from grace.runs.prompt_examples import sound
 
 SCORED = ("prob", "prob_low", "prob_high", "logprob", "mass", "method", "flags")

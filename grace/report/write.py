@@ -8,8 +8,8 @@ from pathlib import Path
 from grace.asking import QueryTable
 from grace.figures import View
 from grace.figures.run_view import view
-from grace.report.material import Material, recall, take
 from grace.report.page import Source, render
+from grace.report.prompts_and_tokens import Material, recall, take
 from grace.report.trials import pack
 from grace.runs import REPORT_FILE, read_examples
 from grace.store import Store

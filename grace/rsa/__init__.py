@@ -1,4 +1,4 @@
-"""Rational Speech Act models of both studies: predictions, fits, ablations, posteriors.
+"""Rational Speech Act models: parameters in, predictions out; answers in, fits out.
 
     from grace import rsa
 

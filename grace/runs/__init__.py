@@ -1,4 +1,4 @@
-"""A run's folder: made, locked, resumed, opened again, described."""
+"""Settings in; a run's folder out: made, locked, resumed, opened again, described."""
 
 import lazy_loader
 

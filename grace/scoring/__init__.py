@@ -1,4 +1,4 @@
-"""Token log-probabilities in; masses, distributions and their moments out. No engine, no study."""
+"""Token log-probabilities in; masses, distributions and their moments out."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Starting vLLM with exactly the server a run expects: `grace.serve` and `engine.managed`."""
+"""Settings in; the running vLLM server that they mean, and what it would take, out."""
 
 import lazy_loader
 

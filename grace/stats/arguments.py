@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from grace.config import read_words
+from grace.config.folder_arguments import shared_folder
 from grace.config.manual.commands import STATS
-from grace.config.run_folders import shared_folder
 from grace.config.settings import Strict
 from grace.config.validation_messages import describe
 from grace.errors import ConfigError

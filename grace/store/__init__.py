@@ -1,4 +1,4 @@
-"""Every answer, kept as it arrives: nothing is lost, and nothing is asked twice."""
+"""Answers in as they arrive, and out again: nothing is lost, and nothing is asked twice."""
 
 from grace.store.agreement import default_tolerance, disagreement, largest_difference
 from grace.store.merging import Merged, merge

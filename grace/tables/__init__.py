@@ -1,4 +1,4 @@
-"""Tables: views of the answers, which can be rebuilt from the store at any time.
+"""Answers in; tables out, which can be made again from the store at any time.
 
 Wide (`trials`) has one row a trial, tidy (`responses`) one row a trial × question × option.
 """

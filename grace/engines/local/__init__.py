@@ -1,4 +1,4 @@
-"""The engine that runs a model in this process, through PyTorch and transformers.
+"""Prompts in, answers out, by a model in this process: PyTorch and transformers.
 
 It is imported when it is asked for: what a model's files are can be known without torch.
 """

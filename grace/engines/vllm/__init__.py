@@ -1,4 +1,4 @@
-"""The engine that asks servers: vLLM, or what speaks the same protocol, over HTTP."""
+"""Prompts in, answers out, by asking servers: vLLM, or what speaks the same protocol over HTTP."""
 
 from grace.engines.vllm.engine import VllmEngine
 

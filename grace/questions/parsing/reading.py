@@ -1,4 +1,11 @@
-"""Reading an answer into fields: find where each field stands, then read it there."""
+"""Reading an answer into fields: find where each field stands, then read it there.
+
+A field stands after a *label* ("Initial Answer: 2"; several *items* after one label are a field
+each: "Probabilities: 0: 10%, 1: 90%"), in a *sentence* with gaps ("It {frame} {assessment}."), or,
+with neither and then alone, is the whole answer. There the text must begin with the answer and
+name no other one, and only punctuation may follow it directly: neither "2 or more" nor "No idea"
+is an answer. What differs is missing, and the status says what was found.
+"""
 
 from __future__ import annotations
 

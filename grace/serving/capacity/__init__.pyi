@@ -2,8 +2,8 @@ from .architecture import Architecture as Architecture
 from .architecture import read_architecture as read_architecture
 from .cards import Card as Card
 from .cards import find_card as find_card
-from .estimate import Row as Row
-from .estimate import estimate as estimate
-from .report import report as report
+from .estimates import Row as Row
+from .estimates import estimate as estimate
+from .reporting import report as report
 from .screen import show as show
 from .screen import write as write

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from grace.config import CapacitySettings, VllmSettings
-from grace.serving.capacity.estimate import Row
+from grace.serving.capacity.estimates import Row
 
 #: Seconds for an answer of a server that nobody named, and of one that was.
 LOOK, WAIT = 0.3, 5.0

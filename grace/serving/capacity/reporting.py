@@ -9,7 +9,7 @@ from grace.config import CapacitySettings
 from grace.errors import ConfigError
 from grace.serving import machine
 from grace.serving.capacity.cards import ALONE, CARDS, GIB, Card, find_card, of_driver
-from grace.serving.capacity.estimate import (
+from grace.serving.capacity.estimates import (
     Case,
     Row,
     asked_tp,
