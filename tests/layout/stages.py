@@ -19,7 +19,7 @@ from tests.places import ROOT
 
 PAGE = ROOT / "CONTRIBUTING.md"
 BEGIN, END = "<!-- made by: python -m tests.layout.stages -->\n", "<!-- made -->\n"
-WIDTH, COLUMN = 96, 13
+WIDTH, COLUMN = 72, 13
 
 
 @cache
@@ -70,17 +70,20 @@ def sentence(room: str) -> str:
 
 def drawing() -> str:
     """A room a line, from the commands to the types; beneath it what it imports."""
-    lines = [f"{'commands':<{COLUMN}}{' '.join(commands())}", f"{'│':>4}"]
+    lines = _wrapped(f"{'commands':<{COLUMN}}", " ".join(commands()))
+    lines.append(f"{'│':>4}")
     for room in rooms():
-        lines.append(f"{room:<{COLUMN}}{sentence(room)}")
+        lines += _wrapped(f"{room:<{COLUMN}}", sentence(room))
         others = [other for other in rooms() if other in arrows()[room]]
-        if others:
-            first = f"{'│':>4}{'':<{COLUMN - 4}}↓ "
-            lines += wrap(
-                " ".join(others), WIDTH, initial_indent=first,
-                subsequent_indent=f"{'│':>4}{'':<{COLUMN - 2}}",
-            )  # fmt: skip
+        lines += _wrapped(f"{'│':>4}{'':<{COLUMN - 4}}↓ ", " ".join(others)) if others else []
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(first: str, text: str) -> list[str]:
+    """The text behind a beginning, and beneath itself where it is longer than a line."""
+    return wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=f"{'│':>4}{'':<{len(first) - 4}}"
+    )
 
 
 def drawn() -> str:
