@@ -3,19 +3,6 @@
 It is imported when it is asked for: what a model's files are can be known without torch.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from grace.engines.local.engine import LocalEngine
-
-__all__ = ["LocalEngine"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "LocalEngine":
-        from grace.engines.local.engine import LocalEngine
-
-        return LocalEngine
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
