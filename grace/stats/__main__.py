@@ -37,10 +37,12 @@ def stats(words: Sequence[str]) -> int:
 
 
 def _obstacles(rows: Rows) -> Iterator[str]:
-    """Which of the suggested models these rows cannot tell anything about."""
-    from grace.stats.models import obstacles, suggested
+    """Of which rows no model is, and which models these rows cannot tell anything about."""
+    from grace.stats.models import left_out, obstacles, suggested
 
-    for model in suggested(rows):
+    models = suggested(rows)
+    yield from dict.fromkeys(why for model in models for why in left_out(model, rows.frame))
+    for model in models:
         for why in obstacles(model, rows.frame):
             yield f"{model.outcome} cannot be modelled: {why}"
 

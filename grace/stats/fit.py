@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grace.errors import GraceError
 from grace.stats.arguments import Sampler
-from grace.stats.models import EDGE, FEWEST_LEVELS, Contrast, MixedModel
+from grace.stats.models import EDGE, FEWEST_LEVELS, Contrast, MixedModel, complete, left_out
 
 Floats = NDArray[np.float64]
 SQUEEZE = (
@@ -62,7 +62,8 @@ class Prepared:
     """The rows a model is fitted to."""
 
     frame: pd.DataFrame
-    n_missing: int
+    n_missing: int  # without an answer
+    left_out: tuple[str, ...]  # which rows are left out, and why
     squeezed: str  # what was done to values at the edges, "" if nothing
 
 
@@ -117,10 +118,9 @@ def fit(model: MixedModel, frame: pd.DataFrame, models: tuple[str, ...], sampler
 
 
 def prepare(model: MixedModel, frame: pd.DataFrame) -> Prepared:
-    """The model's rows, without those whose outcome is missing, in types bambi understands."""
-    for name, wanted in model.where.items():
-        frame = frame[frame[name].isin(wanted)]
-    kept = frame[frame[model.outcome].notna()].copy()
+    """The model's rows, without those that lack something it needs, in types bambi understands."""
+    known = complete(model, frame)
+    kept = known[known[model.outcome].notna()].copy()
     squeezed = ""
     if model.family == "beta":
         values = _shares(model.outcome, kept[model.outcome].to_numpy(dtype=np.float64))
@@ -138,7 +138,7 @@ def prepare(model: MixedModel, frame: pd.DataFrame) -> Prepared:
         kept[name] = pd.Categorical(kept[name], categories=levels or _levels(kept[name]))
     if model.main not in model.categorical:
         kept[model.main] = kept[model.main].astype(float)
-    return Prepared(kept, len(frame) - len(kept), squeezed)
+    return Prepared(kept, len(known) - len(kept), left_out(model, frame), squeezed)
 
 
 def _levels(column: pd.Series) -> list[Any]:

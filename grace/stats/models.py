@@ -7,7 +7,7 @@ other conditions, with random effects of items and of models, which are crossed 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +65,11 @@ class MixedModel:
     contrasts: tuple[Contrast, ...] = ()
     slopes: bool = True
     levels: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # the first is reference
+
+    @property
+    def conditions(self) -> list[str]:
+        """The columns that a row must have: its item, and what its outcome is explained by."""
+        return ["item", self.main, *self.others]
 
     def fixed(self, n_models: int) -> str:
         """The fixed effects: the main condition crossed with each other one."""
@@ -140,10 +145,34 @@ def suggested(rows: Rows) -> tuple[MixedModel, ...]:
     return tuple(model for model in found if model.outcome in rows.frame)
 
 
-def obstacles(model: MixedModel, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Why these rows cannot tell anything about the model; nothing where they may."""
+def complete(model: MixedModel, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows a model is of that have everything it needs but its outcome."""
     for name, wanted in model.where.items():
         frame = frame[frame[name].isin(wanted)]
+    return frame[frame[_there(model.conditions, frame)].notna().all(axis=1)]
+
+
+def left_out(model: MixedModel, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Of which rows no fit of the model can be, and why; nothing where it is of all."""
+    for name, wanted in model.where.items():
+        frame = frame[frame[name].isin(wanted)]
+    names = _there([*model.conditions, model.outcome], frame)
+    lacking = {name: int(frame[name].isna().sum()) for name in names}
+    return tuple(
+        f"{count:,} of {len(frame):,} rows have no {name} and are in no model of it"
+        for name, count in lacking.items()
+        if count
+    )
+
+
+def _there(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    """Those that are columns: a frame of few may be asked about."""
+    return [name for name in names if name in frame]
+
+
+def obstacles(model: MixedModel, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Why these rows cannot tell anything about the model; nothing where they may."""
+    frame = complete(model, frame)
     known = frame[frame[model.outcome].notna()]
     if frame.empty:
         return ("there are no rows of the conditions it is about",)

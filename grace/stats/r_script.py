@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from grace.config import one_line
 from grace.stats.models import EDGE, MixedModel, obstacles
 from grace.stats.rows import Rows
+from grace.tables.write import as_formula
 
 _HEAD = """\
 # {title}
@@ -17,8 +18,10 @@ _HEAD = """\
 #
 {caution}
 
-d <- read.csv("stats.csv", na.strings = "", stringsAsFactors = FALSE, check.names = FALSE)
-for (name in c({factors})) d[[name]] <- factor(d[[name]])
+# Text is read as text: "01" is no number and "T" no truth value.
+d <- read.csv("stats.csv", na.strings = "", stringsAsFactors = FALSE, check.names = FALSE,
+              colClasses = c({texts}))
+{cells}for (name in c({factors})) d[[name]] <- factor(d[[name]])
 {levels}if (all(c("hearts", "goal_type") %in% names(d)))
   d$goal_type <- relevel(d$goal_type, ref = "informative")
 
@@ -57,11 +60,31 @@ def r_script(rows: Rows, models: Sequence[MixedModel], caution: str) -> str:
         title=f"{one_line(rows.title, 200)}: mixed models",
         caution=_comment(caution),
         edge=f"{EDGE:g}",
+        texts=", ".join(f'{_text(name)} = "character"' for name in _texts(rows)),
+        cells="".join(_cells(rows, tuple(factors))),
         factors=", ".join(map(_text, factors)),
         levels="".join(_levels(models)),
     )
     parts = [_fits(model, len(rows.models), obstacles(model, rows.frame)) for model in models]
     return "\n".join([head, *parts])
+
+
+def _texts(rows: Rows) -> list[str]:
+    """The columns of text."""
+    return [column.name for column in rows.columns if column.type == "text"]
+
+
+def _cells(rows: Rows, factors: Sequence[str]) -> Iterator[str]:
+    """How factors' cells become again what they are: a CSV writes some texts otherwise."""
+    known = {name: [v for v in rows.frame[name].unique() if isinstance(v, str)] for name in factors}
+    if escaped := [name for name, values in known.items() if any(map(as_formula, values))]:
+        yield "# The apostrophe before what a spreadsheet would run as a formula is no part.\n"
+        yield f"for (name in c({', '.join(map(_text, escaped))}))\n"
+        yield '  d[[name]] <- sub("^\'([-=+@\\t\\r])", "\\\\1", d[[name]])\n'
+    if empty := [name for name, values in known.items() if "" in values]:
+        yield "# An empty cell is a level of these factors, and no missing value.\n"
+        yield f"for (name in c({', '.join(map(_text, empty))}))\n"
+        yield '  d[[name]][is.na(d[[name]])] <- ""\n'
 
 
 def _levels(models: Sequence[MixedModel]) -> Iterator[str]:

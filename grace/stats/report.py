@@ -60,6 +60,7 @@ def _fit(one: Fit) -> dict[str, Any]:
         "rows": len(frame),
         "items": int(frame["item"].nunique()),
         "missing": one.prepared.n_missing,
+        "rows_left_out": list(one.prepared.left_out),
         "rows_used": {name: list(values) for name, values in one.model.where.items()},
         "why_these_rows": one.model.why_where,
         "transform": one.prepared.squeezed or None,
@@ -91,6 +92,7 @@ def in_words(one: Fit) -> str:
     ]
     if one.model.why_where:
         lines.append(f"  {_shown(one)} only: {one.model.why_where}.")
+    lines += [f"  {why}." for why in one.prepared.left_out]
     if one.prepared.squeezed:
         lines.append(f"  {one.prepared.squeezed}.")
     lines += [f"  No interpretation: {problem}." for problem in one.problems]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from grace.runs import load, manifest_of
 from grace.stats.fields import derived_fields
 from grace.stats.outcomes import derive
 from grace.tables import Column
+from grace.tables.cells import level_text
 from grace.tables.columns import refuse_clashes
 from grace.tables.wide import FLAGS, MODEL
 
@@ -191,9 +193,14 @@ def _answers(source: _Source, label: str, item: str) -> pd.DataFrame:
     if lacking:
         raise ConfigError(f"{source.folder / 'trials.parquet'}: no column {lacking[0]}")
     kept = trials[[*source.study.factors, *names, FLAGS.name]].copy()
-    kept.insert(0, "item", trials[item].astype(str))
+    kept.insert(0, "item", trials[item].map(_item))
     kept.insert(0, "model", label)
     return kept
+
+
+def _item(value: Any) -> str | None:
+    """An item's name; None for an empty cell, which names none."""
+    return None if pd.isna(value) or value == "" else level_text(value)
 
 
 def _no_outcomes(spec: ExperimentSpec) -> set[str]:

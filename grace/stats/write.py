@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from grace.errors import GraceError
-from grace.stats.models import MixedModel, obstacles, suggested
+from grace.stats.models import MixedModel, left_out, obstacles, suggested
 from grace.stats.own_study import without_a_model
 from grace.stats.r_script import r_script
 from grace.stats.rows import Rows
@@ -59,6 +59,7 @@ def formulas(rows: Rows, models: Sequence[MixedModel]) -> dict[str, Any]:
                 "why_these_rows": model.why_where,
                 "categorical": list(model.categorical),
                 "cannot_be_fitted": list(obstacles(model, rows.frame)),
+                "rows_left_out": list(left_out(model, rows.frame)),
                 **model.calls(len(rows.models)),
                 "contrasts": [
                     {"name": c.name, "high": dict(c.high), "low": dict(c.low)}

@@ -118,13 +118,18 @@ def _line(cells: Iterable[Any]) -> str:
     return ",".join(_cell(cell) for cell in cells) + "\n"
 
 
+def as_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the text: it is written with an apostrophe before it."""
+    return text[:1] in FORMULA and not _PLAIN.fullmatch(text)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
         return repr(value)
     text = value.replace("\0", "\\0")
-    if text[:1] in FORMULA and not _PLAIN.fullmatch(text):
+    if as_formula(text):
         text = f"'{text}"
     if any(mark in text for mark in ',"\n\r'):
         text = '"' + text.replace('"', '""') + '"'
