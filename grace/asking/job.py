@@ -9,7 +9,12 @@ from pathlib import Path
 
 from grace.config import ExperimentSpec, Settings, find_data
 from grace.questions import Templates
-from grace.questions.queries import check_templates, experiment, refuse_hidden_columns
+from grace.questions.queries import (
+    check_templates,
+    experiment,
+    refuse_hidden_columns,
+    refuse_same_prompts,
+)
 from grace.stimuli import Stimuli, pilot_rows, read_stimuli
 from grace.tables import tidy_columns, wide_columns
 from grace.tables.columns import refuse_clashes
@@ -52,6 +57,7 @@ def load_job(settings: Settings, stimuli_file: Path | None = None) -> Job:
     stimuli = read_stimuli(path, study, templates)
     refuse_hidden_columns(study, spec, stimuli.header)
     check_templates(study, spec, templates, stimuli.header)
+    refuse_same_prompts(study, spec, templates, stimuli.trials)
     rows = len(stimuli.trials)
     if settings.pilot is not None:
         stimuli = stimuli.subset(pilot_rows(stimuli.trials, study, settings.pilot, settings.seed))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from grace.config import ExperimentSpec, ExpSettings, StudySpec
+from grace.config import ExperimentSpec, ExpSettings, QuestionSpec, StudySpec
 from grace.config.study import Name
 from grace.errors import ConfigError
 from grace.questions.templates import Templates
@@ -74,6 +74,56 @@ def refuse_hidden_columns(study: StudySpec, spec: ExperimentSpec, columns: Seque
             )
 
 
+def refuse_same_prompts(
+    study: StudySpec, spec: ExperimentSpec, templates: Templates, trials: Sequence[Trial]
+) -> None:
+    """Refuse a question of which two variants have the same prompt in every row.
+
+    Their numbers would be the same to the last digit, and look like a finding. Rows are gone
+    through until all variants are told apart, which mostly is the first.
+    """
+    for name, question in spec.questions.items():
+        alike = [question.variants()]
+        for trial in trials:
+            alike = [part for some in alike for part in _apart(question, some, templates, trial)]
+            if not alike:
+                break
+        if alike:
+            raise ConfigError(f"{study.place}, question {name}: {_same(question, alike[0])}")
+
+
+def _apart(
+    question: QuestionSpec, variants: list[dict[str, Name]], templates: Templates, trial: Trial
+) -> list[list[dict[str, Name]]]:
+    """Variants in groups that have the same prompt in this row; those of one are left out."""
+    groups: dict[tuple[Message, ...], list[dict[str, Name]]] = {}
+    for over in variants if len(variants) > 1 else ():
+        groups.setdefault(_render(question, over, templates, trial), []).append(over)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _same(question: QuestionSpec, variants: Sequence[Mapping[str, Name]]) -> str:
+    """Which variants cannot be told apart, and by what they should be."""
+    one, other = variants[:2]
+    names = [name for name in question.over if one[name] != other[name]]
+    told = (", ".join(f"{name} {over[name]}" for name in names) for over in (one, other))
+    expected = " and ".join(f"{{{{ {name} }}}}" for name in names)
+    return (
+        f"the prompts for {' and for '.join(told)} are the same in every row, and so would their "
+        f"numbers be; expected {expected} in the template {question.template}"
+    )
+
+
+def _render(
+    question: QuestionSpec, over: Mapping[str, Name], templates: Templates, trial: Trial
+) -> tuple[Message, ...]:
+    """The conversation of a question in one variant for one trial."""
+    try:
+        return templates.messages(question.template, {**trial.values, **over})
+    except ConfigError as error:
+        raise ConfigError(f"{error} (in row {trial.row} of the stimuli)") from error
+
+
 def asked_of_each(spec: ExperimentSpec, exp: ExpSettings) -> list[Asked]:
     """What is asked of every trial, in the order of questions, variants and replicates."""
     return [
@@ -114,11 +164,7 @@ def ask(
         for asked in of_each:
             name, _ = asked.slot
             if not asked.replicate:
-                template = spec.questions[name].template
-                try:
-                    messages = templates.messages(template, {**trial.values, **asked.over})
-                except ConfigError as error:
-                    raise ConfigError(f"{error} (in row {trial.row} of the stimuli)") from error
+                messages = _render(spec.questions[name], asked.over, templates, trial)
             if options[name]:
                 spaced = _spaced(messages, prefix, exp, chat=chat, spaceless=spaceless[name])
                 yield Query(messages, options[name], None, prefix, spaced)

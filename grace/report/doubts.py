@@ -101,9 +101,9 @@ def _low_mass(view: View) -> Iterator[Doubt]:
     by_question = table[table["low"]]["asked"].value_counts(sort=False)
     where = ", ".join(f"{asked} {count:,}" for asked, count in by_question.items())
     yield Doubt(
-        "grave" if low > MOST * len(table) else "note",
-        f"low mass in {low:,} of {len(table):,} answers (median {known.median():.2g})",
-        f"{low:,} of {len(table):,} answers have a mass below {view.settings.exp.low_mass:g} "
+        "grave" if low > MOST * len(known) else "note",
+        f"low mass in {low:,} of {len(known):,} answers (median {known.median():.2g})",
+        f"{low:,} of {len(known):,} answers have a mass below {view.settings.exp.low_mass:g} "
         f"({where}). Their distributions only say which option the model prefers in the few cases "
         f"in which it picks one. {LOW_MASS_ADVICE}",
     )

@@ -199,9 +199,9 @@ def mass_table(view: View) -> Table:
     """Mass by question and variant."""
     rows = []
     for asked, group in view.masses.groupby("asked", sort=False):
-        known = group["mass"]
+        known = group["mass"].dropna()
         low = int(group["low"].sum())
-        rows.append((asked, len(group), known.mean(), known.median(), known.min(), low))
+        rows.append((asked, len(known), known.mean(), known.median(), known.min(), low))
     header = ("question", "answers", "mean mass", "median", "lowest", "low_mass")
     return Table("Mass by question", header, tuple(rows))
 
@@ -215,8 +215,12 @@ def cell_table(found: CellTable) -> Iterator[Table]:
     for start in range(0, max(len(found.labels), 1), COLUMNS):
         part = slice(start, start + COLUMNS)
         labels = found.labels[part]
-        header = (*found.overs, *found.factors, "rows", *labels)
-        rows = tuple((*row.over, *row.levels, row.trials, *row.means[part]) for row in shown)
+        counted = found.counted(part)
+        header = (*found.overs, *found.factors, "rows", *counted.names, *labels)
+        rows = tuple(
+            (*row.over, *row.levels, row.trials, *answers, *row.means[part])
+            for row, answers in zip(shown, counted.rows, strict=False)
+        )
         which = ""
         if len(found.labels) > COLUMNS:
             end = start + len(labels)

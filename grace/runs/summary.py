@@ -67,14 +67,14 @@ def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
     rows = []
     for question, group in mass.groupby("question", sort=False):
         low = int(group["flags"].str.contains("low_mass").sum())
-        values = group["mass"]
+        values = group["mass"].dropna()
         numbers = (_show(values.mean()), _show(values.median()), _show(values.min()))
-        rows.append(Row((str(question),), (*numbers, f"{low} of {len(group)}")))
+        rows.append(Row((str(question),), (*numbers, f"{low} of {len(values)}")))
     title = "Mass: how much probability the options hold together"
     print_table(console, title, ("question",), ("mean", "median", "lowest", "low_mass"), rows)
-    low = int(mass["flags"].str.contains("low_mass").sum())
+    low, known = int(mass["flags"].str.contains("low_mass").sum()), mass["mass"].count()
     if low:
-        console.print(f"[yellow]low_mass[/yellow]: {low} of {len(mass)} answers. {LOW_MASS_ADVICE}")
+        console.print(f"[yellow]low_mass[/yellow]: {low} of {known} answers. {LOW_MASS_ADVICE}")
 
 
 def _show_parsed(folder: Path, spec: ExperimentSpec, console: Console) -> None:
@@ -94,20 +94,22 @@ def _show_cells(table: CellTable, console: Console) -> None:
     if table.why:
         console.print(f"{table.title}: {table.why}.", markup=False, highlight=False)
         return
-    variants = [list(own) for _, own in groupby(table.rows, key=lambda row: row.over)]
+    counted = table.counted()
+    rows_with_counts = zip(table.rows, counted.rows, strict=True)
+    variants = [list(own) for _, own in groupby(rows_with_counts, key=lambda pair: pair[0].over)]
     most = max(FEWEST, ROWS // len(variants))
     rows = [
         Row(
             tuple(level_text(level) for level in (*row.over, *row.levels)),
-            (f"{row.trials}", *map(_show, row.means)),
-            ends=row is own[:most][-1],
+            (f"{row.trials}", *map(str, answers), *map(_show, row.means)),
+            ends=row is own[:most][-1][0],
         )
         for own in variants[:VARIANTS]
-        for row in own[:most]
+        for row, answers in own[:most]
     ]
     left_out = len(table.rows) - len(rows)
     more = f"and {left_out:,} more; trials.csv has all of them" if left_out else ""
-    keys, numbers = (*table.overs, *table.factors), ("rows", *table.labels)
+    keys, numbers = (*table.overs, *table.factors), ("rows", *counted.names, *table.labels)
     print_table(console, table.title, keys, numbers, rows, more)
 
 

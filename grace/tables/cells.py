@@ -64,6 +64,15 @@ class CellRow:
     levels: tuple[Any, ...]  # None where a factor is missing
     trials: int
     means: tuple[float, ...]
+    answers: tuple[int, ...]  # how many each mean is of: the trials less what is missing
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Columns that say how many answers means are of: their names, and their cells by row."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,21 @@ class CellTable:
     labels: tuple[str, ...]
     rows: tuple[CellRow, ...]
     why: str = ""  # there is nothing to show
+    of: tuple[str, ...] = ()  # what each label is a value of: itself, or a field of text
+
+    def counted(self, part: slice = slice(None)) -> Counted:
+        """How many answers the means of these labels are of, where not of one for each row."""
+        columns = list(zip(*(row.answers for row in self.rows), strict=True))[part]
+        rows = tuple(row.trials for row in self.rows)
+        named: dict[tuple[int, ...], dict[str, None]] = {}
+        for counts, name in zip(columns, self.of[part], strict=True):
+            named.setdefault(counts, {})[name] = None
+        lacking = {counts: names for counts, names in named.items() if counts != rows}
+        alone = len(named) == 1
+        return Counted(
+            tuple("answers" if alone else f"answers: {', '.join(n)}" for n in lacking.values()),
+            tuple(zip(*lacking, strict=True)) or ((),) * len(rows),
+        )
 
     @property
     def title(self) -> str:
@@ -180,27 +204,35 @@ def cell_tables(trials: pd.DataFrame, study: StudySpec, spec: ExperimentSpec) ->
 
 def _table(trials: pd.DataFrame, cells: Cells, heading: Heading) -> CellTable:
     rows: list[CellRow] = []
-    labels: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
     counts = cells.counts.tolist()
     for variant in heading.variants:
         numbers = _numbers(trials, variant, heading)
-        labels = tuple(numbers)
-        frame = pd.DataFrame(numbers, index=trials.index).astype(float)
-        means = frame.groupby(cells.of_trial).mean().reindex(range(len(cells.levels)))
+        labels = {label: of for label, (of, _) in numbers.items()}
+        values = {label: column for label, (_, column) in numbers.items()}
+        frame = pd.DataFrame(values, index=trials.index).astype(float)
+        groups = frame.groupby(cells.of_trial)
+        means, known = (
+            found.reindex(range(len(cells.levels))).to_numpy().tolist()
+            for found in (groups.mean(), groups.count())
+        )
         rows += [
-            CellRow(variant.over, levels, count, tuple(values))
-            for levels, count, values in zip(
-                cells.levels, counts, means.to_numpy().tolist(), strict=True
-            )
+            CellRow(variant.over, levels, count, tuple(own), tuple(answers))
+            for levels, count, own, answers in zip(cells.levels, counts, means, known, strict=True)
         ]
     why = heading.why or ("" if labels else "none of the answers could be read")
     kept = tuple(rows) if labels else ()
-    return CellTable(heading.question, heading.overs, cells.factors, labels, kept, why)
+    return CellTable(
+        heading.question, heading.overs, cells.factors, tuple(labels), kept, why,
+        tuple(labels.values()),
+    )  # fmt: skip
 
 
-def _numbers(trials: pd.DataFrame, variant: Asked, heading: Heading) -> dict[str, pd.Series]:
-    """Columns to average, by label; of a text the share of each value that was read."""
-    found: dict[str, pd.Series] = {}
+def _numbers(
+    trials: pd.DataFrame, variant: Asked, heading: Heading
+) -> dict[str, tuple[str, pd.Series]]:
+    """Columns to average, by label; of a text, which is named, the share of each value read."""
+    found: dict[str, tuple[str, pd.Series]] = {}
     for number in variant.numbers:
         if number.column not in trials:
             raise GraceError(
@@ -209,14 +241,14 @@ def _numbers(trials: pd.DataFrame, variant: Asked, heading: Heading) -> dict[str
             )
         column = trials[number.column]
         if number.column not in heading.fields:
-            found[number.label] = pd.to_numeric(column)
+            found[number.label] = number.label, pd.to_numeric(column)
             continue
         given = column.dropna()
         order = heading.fields[number.column]
         values = [value for value in order if (given == value).any()]
         for value, text in zip(values, distinct(values, LABEL), strict=True):
             share = (column == value).astype(float).where(column.notna())
-            found[f"{number.label}={text}"] = share
+            found[f"{number.label}={text}"] = number.label, share
     return found
 
 

@@ -75,3 +75,57 @@ def test_a_study_may_not_take_the_name_of_ours(own: Path, tiny: Tiny) -> None:
     shutil.copy(own / YAML, own / "conf/study/1.yaml")
     output = run("study=1", *model(tiny("llama-byte")), cwd=own, code=1)
     assert "of Grace's own; expected another file name" in output
+
+
+OVER = "over: {drink: [tea, coffee], size: [1, 2]}"
+
+
+def vary(own: Path, template: str, over: str = OVER) -> None:
+    """Let the question vary over drink and size, asked in this template."""
+    edit(own / YAML, "options: [hot, cold]", f"{over}\n        options: [hot, cold]")
+    edit(own / YAML, '"prob_{option}", mass: temperature_mass', '"{drink}{size}_{option}"')
+    path = own / TEMPLATE
+    path.write_text(f"{{% block user %}}{template}{{% endblock %}}", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("{{ cup }}, {{ minutes }}, {{ size }}?",
+         "for drink tea and for drink coffee are the same in every row"),
+        ("{{ cup }}, {{ minutes }}, {{ drink }}?",
+         "for size 1 and for size 2 are the same in every row"),
+        ("{{ cup }}?", "for size 1 and for size 2 are the same"),
+        # used, and yet of no effect
+        ("{{ cup }}, {{ size }}{% if drink == 'Tea' %} of tea{% endif %}?",
+         "expected {{ drink }} in the template tea/temperature.j2"),
+        ("{% set drink = 'tea' %}{{ cup }}, {{ size }}, {{ drink }}?", "for drink tea and for"),
+    ],
+)  # fmt: skip
+def test_variants_with_the_same_prompts_are_refused(
+    template: str, found: str, own: Path, tiny: Tiny
+) -> None:
+    vary(own, template)
+    said = run("study=tea", "exp=2", "pilot=2", *model(tiny("llama-byte")), cwd=own, code=1)
+    assert found in said
+    assert "tea.yaml, question temperature: the prompts for" in said
+    assert not (own / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ cup }}, {{ minutes }}, {{ size }}, {{ drink }}?",
+        "{{ cup }}, {{ minutes }}, {{ row['size'] }}, {{ row.drink }}?",
+        "{{ cup }}, {{ minutes }}, {{ row['si' ~ 'ze'] }}, {{ row['dri' ~ 'nk'] }}?",
+        # told apart in some rows alone, and none of them in the pilot's first
+        "{{ cup }}, {% if minutes == 60 %}{{ size }}, {{ drink }}{% endif %}?",
+    ],
+)
+def test_variants_whose_prompts_differ_are_asked(template: str, own: Path, tiny: Tiny) -> None:
+    vary(own, template)
+    run("study=tea", "exp=2", "pilot=1", *model(tiny("llama-byte")), cwd=own)
+    trials = grace.load(own / "outputs/tea/2/tiny").trials
+    assert {f"{d}{s}_{o}" for d in ("tea", "coffee") for s in "12" for o in ("hot", "cold")} <= {
+        *trials
+    }

@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,10 @@ from grace.config.settings import read_settings
 from grace.config.study import QuestionSpec
 from grace.figures.heatmaps import mean_distributions
 from grace.figures.run_view import view
+from grace.report.page import cell_table
 from grace.report.write import report_folders
 from grace.runs.results import Run
-from grace.runs.summary import show_summary
+from grace.runs.summary import _show_cells, show_summary
 from grace.tables.cells import MISSING, CellTable, cell_tables, in_order, level_text
 from grace.tables.terminal import Row, print_table
 from tests.own_study import MARKS
@@ -151,6 +153,61 @@ def test_several_raw_questions_have_all_their_fields(own_run: tuple[Run, str]) -
     assert two.labels == ("rating",)
     assert two.rows[0].means == (1.0,)
     assert np.isnan(two.rows[1].means[0])
+
+
+RAW = {
+    "rating": {"type": "integer", "label": "Rating"},
+    "why": {"type": "choice", "label": "Why", "choices": {"a": ["a"], "b": ["b"]}},
+}
+
+
+def raw_table(own_run: tuple[Run, str], trials: dict[str, Any]) -> CellTable:
+    """The means of a raw answer's fields, by `when` alone."""
+    study = view(own_run[0]).settings.study.model_copy(update={"factors": ("when",)})
+    spec = type(study.experiments["2"]).model_validate(
+        {"questions": {"q": {"template": "x.j2", "parse": {"fields": RAW}}}}
+    )
+    (table,) = cell_tables(pd.DataFrame(trials), study, spec)
+    return table
+
+
+def test_a_mean_says_of_how_many_answers_it_is(own_run: tuple[Run, str]) -> None:
+    """Rows that gave no number are in no mean; a column says so where there are any."""
+    when = ["early", "early", "late", "late"]
+    whole = raw_table(own_run, {"when": when, "rating": [1, 2, 3, 4], "why": ["a", "b", "a", "a"]})
+    assert whole.counted().names == ()
+    assert whole.counted().rows == ((), ())
+    some = raw_table(
+        own_run, {"when": when, "rating": [1, None, None, None], "why": ["a", "b", None, "a"]}
+    )
+    assert [row.trials for row in some.rows] == [2, 2]
+    assert some.labels == ("rating", "why=a", "why=b")
+    assert [row.answers for row in some.rows] == [(0, 1, 1), (1, 2, 2)]  # late, early
+    assert some.counted().names == ("answers: rating", "answers: why")
+    assert some.counted().rows == ((0, 1), (1, 2))
+    assert some.counted(slice(1, 3)).names == ("answers",)
+    both = raw_table(
+        own_run, {"when": when, "rating": [1, None, 3, 4], "why": ["a", None, "a", "a"]}
+    )
+    assert both.counted().names == ("answers",)
+    assert both.counted().rows == ((2,), (1,))
+
+
+def test_how_many_answers_stands_beside_the_rows(own_run: tuple[Run, str]) -> None:
+    trials: dict[str, Any] = {
+        "when": ["early"] * 3,
+        "rating": [7, None, None],
+        "why": ["a", None, None],
+    }
+    table = raw_table(own_run, trials)
+    file = io.StringIO()
+    _show_cells(table, Console(file=file, width=100))
+    cells = [re.split(r"\s*[│┃]\s*", line) for line in file.getvalue().splitlines()]
+    assert ["", "when", "rows", "answers", "rating", "why=a", ""] in cells
+    assert ["", "early", "3", "1", "7", "1", ""] in cells
+    (page,) = cell_table(table)
+    assert page.header == ("when", "rows", "answers", "rating", "why=a")
+    assert page.rows == (("early", 3, 1, 7.0, 1.0),)
 
 
 # A terminal of 80 columns
