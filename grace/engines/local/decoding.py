@@ -202,12 +202,15 @@ class PlainDecoder:
     """Texts of a model that goes the plain way, in one padded batch.
 
     What the model keeps of the tokens before is its own affair; one that keeps nothing, or is
-    not to (`cached`), is given all of them again.
+    not to (`cached`), is given all of them again. `short`: it computes the last logits alone.
     """
 
-    def __init__(self, model: Any, rows: Sequence[Ids], pad: int, *, cached: bool = True) -> None:
+    def __init__(
+        self, model: Any, rows: Sequence[Ids], pad: int, *, cached: bool = True, short: bool = True
+    ) -> None:
         self.model = model
         self.cached = cached
+        self.further = {"logits_to_keep": 1} if short else {}
         width = max(map(len, rows))
         ids = [[pad] * (width - len(row)) + list(row) for row in rows]
         seen = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
@@ -241,7 +244,7 @@ class PlainDecoder:
             attention_mask=self.seen,
             position_ids=positions[:, -last:],
             use_cache=self.cached,
-            logits_to_keep=1,
+            **self.further,
             **cached,
         )
         self.cache = getattr(out, "past_key_values", None) if self.cached else None
@@ -256,13 +259,15 @@ class ApartDecoder:
     which is right by definition.
     """
 
-    def __init__(self, model: Any, rows: Sequence[Ids], pad: int, *, anew: bool) -> None:
+    def __init__(
+        self, model: Any, rows: Sequence[Ids], pad: int, *, anew: bool, short: bool = True
+    ) -> None:
         groups: dict[int, list[int]] = {}
         for i, row in enumerate(rows):
             groups.setdefault(i if anew else len(row), []).append(i)
         self.parts = [
-            (group, PlainDecoder(model, [rows[i] for i in group], pad, cached=not anew))
-            for group in groups.values()
+            (i, PlainDecoder(model, [rows[n] for n in i], pad, cached=not anew, short=short))
+            for i in groups.values()
         ]
 
     def first(self) -> torch.Tensor:
@@ -291,8 +296,10 @@ class ApartDecoder:
         return logits[torch.tensor(np.argsort(order), device=logits.device)]
 
 
-def plain_decoder(model: Any, rows: Sequence[Ids], pad: int, manner: Manner) -> Decoder:
+def plain_decoder(
+    model: Any, rows: Sequence[Ids], pad: int, manner: Manner, *, short: bool = True
+) -> Decoder:
     """The decoder of a manner."""
     if manner == "padded":
-        return PlainDecoder(model, rows, pad)
-    return ApartDecoder(model, rows, pad, anew=manner == "anew")
+        return PlainDecoder(model, rows, pad, short=short)
+    return ApartDecoder(model, rows, pad, anew=manner == "anew", short=short)

@@ -16,6 +16,7 @@ from grace.engines.local.batch_cutting import Batch, cut_batches
 from grace.engines.local.load import load_config, load_model, load_tokenizer, own_ends, stop_ids
 from grace.engines.local.memory_budget import Room, find_room
 from grace.engines.local.model_files import describe, find_source
+from grace.engines.local.model_kinds import returns_all
 from grace.engines.local.tokenise import Tokeniser
 from grace.questions.rendered_chat import date_notice
 from grace.scoring import assemble
@@ -72,6 +73,8 @@ class LocalEngine:
             f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")
         ]
         config, since = describe(self._source)
+        if returns_all(self._config):  # other numbers than those of 0.1.0
+            config, since = f"{config} all logits".strip(), None
         details = {"device": str(device), "chat": self.chat, **self._dated()}
         return EngineInfo(
             kind="local",

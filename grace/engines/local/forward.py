@@ -21,6 +21,8 @@ from grace.engines.local.probe import (
     REFUSALS,
     continuations,
     drawing_manner,
+    keeps_last,
+    last_logprobs,
     probe_prompts,
     try_model,
 )
@@ -35,6 +37,7 @@ class Reader:
 
     `way` is "packed", or "plain" where the architecture does not allow the packed tree;
     `why` then says what was found. Beyond `limit` tokens every prompt goes the plain way.
+    `short` says whether the model can leave out the logits that nobody reads.
     Raises ConfigError for what is no causal language model.
     """
 
@@ -45,6 +48,7 @@ class Reader:
         self.limit: int | None = None
         with torch.inference_mode():
             self.tried = try_model(model, name or type(model).__name__)
+            self.short = keeps_last(model, self.tried)
             self.why = self._probe(max_tokens)
         if self.why:
             self.packed = None
@@ -54,7 +58,7 @@ class Reader:
         """How texts are drawn the plain way."""
         self._attend(self.own_attention)
         with torch.inference_mode():
-            return drawing_manner(self.model, self.tried)
+            return drawing_manner(self.model, self.tried, short=self.short)
 
     @property
     def way(self) -> str:
@@ -84,7 +88,7 @@ class Reader:
         turns = _turning_limit(self.model.config.get_text_config())
         longest = max(_length(prompt) for prompt in prompts)
         manner: Manner = "anew" if turns is not None and longest > turns else self.manner
-        return plain_decoder(self.model, rows, pad, manner)
+        return plain_decoder(self.model, rows, pad, manner, short=self.short)
 
     def _short(self, batch: Batch) -> bool:
         """Whether every sequence of a batch stays within the limit."""
@@ -101,10 +105,8 @@ class Reader:
         for path in sorted(nodes, key=len, reverse=True):
             if path in read:
                 continue
-            ids = torch.tensor([prompt.context + path], device=self.model.device)
             keep = len(path) + 1
-            logits = self.model(input_ids=ids, logits_to_keep=keep, use_cache=False).logits[0]
-            logprobs = torch.log_softmax(logits.float(), dim=-1)
+            logprobs = last_logprobs(self.model, prompt.context + path, keep, short=self.short)
             for n in range(keep):
                 if path[:n] not in read:
                     children = list(nodes[path[:n]])

@@ -7,6 +7,7 @@ and one that is left over is part of a model other than the configuration descri
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +41,17 @@ def refuse_other_kinds(config: Any, name: str) -> None:
                 f"model {name} is a {architecture}, which does not say the next token; "
                 "expected a causal language model"
             )
+
+
+def returns_all(config: Any) -> bool:
+    """Whether the model's class does not know `logits_to_keep`, and gives the logits of all tokens.
+
+    Version 0.1.0 read such a model's scores at the wrong tokens.
+    """
+    import transformers
+
+    kind = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    return kind is not None and "logits_to_keep" not in inspect.signature(kind.forward).parameters
 
 
 def refuse_strange_weights(model: Any, told: Mapping[str, Any], name: str) -> None:

@@ -70,16 +70,54 @@ def try_model(model: Any, name: str) -> Tried:
         )
     share = SHARE if model.dtype == torch.float32 else SHARE_FEW_BITS
     most = TOLERANCE.get(model.dtype, 1e-3)
-    return Tried(matters, max(rounding, min(most, share * matters)))
+    tried = Tried(matters, max(rounding, min(most, share * matters)))
+    again = float((one - logprobs(model, begin + end)).abs().max())
+    if not again <= tried.limit:
+        raise ConfigError(
+            f"model {name} ({type(model).__name__}) gives other numbers when the same text is "
+            f"asked again (by {again:.2g} in log-probability); expected a model that keeps "
+            "nothing of what it read before and draws nothing at random"
+        )
+    return tried
 
 
-def drawing_manner(model: Any, tried: Tried) -> Manner:
+def keeps_last(model: Any, tried: Tried) -> bool:
+    """Whether `logits_to_keep` leaves the last logits as they are in a full pass.
+
+    A forward may not know it, or swallow it among its further arguments and return all.
+    """
+    begin, end, *_ = _halves(model)
+    whole = logprobs(model, begin + end)
+    for keep in (1, 3):
+        try:
+            last = last_logprobs(model, begin + end, keep, short=True)
+        except REFUSALS:
+            return False
+        right = whole[-keep:]
+        if last.shape != right.shape or not float((last.cpu() - right).abs().max()) <= tried.limit:
+            return False
+    return True
+
+
+def last_logprobs(model: Any, ids: Sequence[int], keep: int, *, short: bool) -> torch.Tensor:
+    """The log-probabilities after the last tokens of a sequence, (keep, vocabulary).
+
+    Where the model takes it (`short`), the logits before them are not computed.
+    """
+    given = torch.tensor([list(ids)], device=model.device)
+    further = {"logits_to_keep": keep} if short else {}
+    logits = model(input_ids=given, use_cache=False, **further).logits[0]
+    return torch.log_softmax(logits[-keep:].float(), dim=-1)
+
+
+def drawing_manner(model: Any, tried: Tried, *, short: bool) -> Manner:
     """The first manner of drawing texts that gives what passes of their own give."""
     draw = tuple(_draw(model, 3))
     known = continuations(model, (draw[:5], draw[5:16], draw[:5]))
     for manner in MANNERS[:-1]:
         try:
-            if known.fit(plain_decoder(model, known.rows, 0, manner), tried.limit):
+            decoder = plain_decoder(model, known.rows, 0, manner, short=short)
+            if known.fit(decoder, tried.limit):
                 return manner
         except REFUSALS:
             continue

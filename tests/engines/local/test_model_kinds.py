@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
 import grace
 from grace.engines.local.batch_cutting import Batch
 from grace.engines.local.forward import Reader
+from grace.engines.local.model_kinds import returns_all
+from grace.engines.local.probe import logprobs, probe_prompts
 from grace.errors import GraceError
+from grace.scoring import prompt_nodes
 from grace.types import Message, Prompt, Query, Sampling
 
 SMALL = {
@@ -218,3 +222,122 @@ def test_texts_of_unequal_contexts_are_those_of_each_alone(kind: str) -> None:
 def test_a_model_that_takes_padding_for_text_is_not_given_any() -> None:
     assert Reader(made("rwkv", 0.3, **RECURRENT["rwkv"]), 64).manner == "by length"
     assert Reader(made("mamba", 0.3, **RECURRENT["mamba"]), 64).manner == "padded"
+
+
+LLAMA = {**SMALL, "num_key_value_heads": 2}
+
+
+def swallowing(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with a forward that takes `logits_to_keep` and does nothing with it."""
+    own = model.forward
+
+    def forward(*given: Any, **named: Any) -> Any:
+        named.pop("logits_to_keep", None)
+        return own(*given, **named)
+
+    model.forward = forward
+    return model
+
+
+def first_instead(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with a forward that keeps the wrong end."""
+    own = model.forward
+
+    def forward(*given: Any, logits_to_keep: int = 0, **named: Any) -> Any:
+        out = own(*given, **named)
+        out.logits = out.logits[:, : logits_to_keep or None]
+        return out
+
+    model.forward = forward
+    return model
+
+
+def without_it(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with a forward that does not know the argument."""
+    own = model.forward
+
+    def forward(
+        input_ids: Any = None, attention_mask: Any = None, position_ids: Any = None,
+        past_key_values: Any = None, use_cache: bool = False,
+    ) -> Any:  # fmt: skip
+        return own(
+            input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids,
+            past_key_values=past_key_values, use_cache=use_cache,
+        )  # fmt: skip
+
+    model.forward = forward
+    return model
+
+
+@pytest.mark.parametrize("change", [swallowing, first_instead, without_it])
+@pytest.mark.parametrize("kind", ["mamba", "llama"])
+def test_scores_and_texts_are_those_of_a_full_pass(
+    kind: str, change: Callable[[torch.nn.Module], torch.nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a forward makes of `logits_to_keep`: the last tokens are read, and no others."""
+    model = made(kind, 0.3, **(LLAMA if kind == "llama" else RECURRENT[kind]))
+    if kind == "llama":
+        monkeypatch.setattr("grace.engines.local.forward.Packed", no_packed)
+    prompts = probe_prompts(300)
+    scored = prompts[:2]
+    right = [
+        {path: logprobs(model, p.context + path)[-1] for path in prompt_nodes(p)} for p in scored
+    ]
+    text = plain_text(model, prompts[2].context, 4)
+    reader = Reader(change(model), 64)
+    assert reader.way == "plain"
+    for nodes, known in zip(reader.read(Batch(scored)).nodes, right, strict=True):
+        for path, children in nodes.items():
+            for token, value in children.items():
+                assert value == pytest.approx(known[path][token].item(), abs=1e-4)
+    drawn = (replace(prompts[2], query=Query((Message("user", ""),), (), Sampling(0, 1, 4, 0))),)
+    with torch.inference_mode():
+        decoder = reader.decoder(reader.read(Batch(drawn)), drawn, pad=0)
+        tokens = [int((logits := decoder.first()).argmax())]
+        while len(tokens) < 4:
+            logits = decoder.step(logits.argmax(-1))
+            tokens.append(int(logits.argmax()))
+    assert tokens == text
+
+
+def no_packed(*_: Any) -> None:
+    raise ValueError("not this one")
+
+
+def test_a_class_that_swallows_what_is_to_be_kept() -> None:
+    """xLSTM, whose forward returns all logits whatever it is asked for."""
+    size = {"embedding_dim": 32, "num_blocks": 2, "num_heads": 4, "chunk_size": 16}
+    kernels = {
+        "chunkwise_kernel": "chunkwise--native_autograd",
+        "sequence_kernel": "native_sequence__native",
+        "step_kernel": "native",
+    }
+    model = made("xlstm", 0.3, hidden_size=32, num_hidden_layers=2, **size, **kernels)
+    reader = Reader(model, 64)
+    (prompt, *_) = probe_prompts(300)
+    (nodes,) = reader.read(Batch((prompt,))).nodes
+    for path, children in nodes.items():
+        known = logprobs(model, prompt.context + path)[-1]
+        for token, value in children.items():
+            assert value == pytest.approx(known[token].item(), abs=1e-4)
+
+
+def test_its_answers_of_before_have_another_name() -> None:
+    """0.1.0 read such a model at the wrong tokens, and its stores are still open."""
+    assert returns_all(CONFIG_MAPPING["xlstm"]())
+    assert not any(returns_all(CONFIG_MAPPING[kind]()) for kind in ("llama", "mamba", "rwkv"))
+
+
+def test_a_model_that_remembers_is_refused() -> None:
+    model = made("llama", **LLAMA)
+    own, calls = model.forward, []
+
+    def forward(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        out = own(*given, **named)
+        out.logits = out.logits * (1 + 0.1 * len(calls))
+        return out
+
+    model.forward = forward
+    with pytest.raises(grace.GraceError, match=r"not a causal|other numbers when the same text"):
+        Reader(model, 64)
