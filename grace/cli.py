@@ -13,10 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from grace.config import OK, plain_main
+from grace.config import OK, one_line, plain_main
 from grace.config.completion import SCRIPTS, complete
 from grace.config.manual.commands import COMMANDS
-from grace.config.printable import one_line
 from grace.errors import ConfigError
 from grace.version import __version__
 

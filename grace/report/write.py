@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grace.asking import QueryTable
-from grace.figures import View
-from grace.figures.run_view import view
+from grace.figures import View, view
 from grace.report.page import Source, render
 from grace.report.prompts_and_tokens import Material, recall, take
 from grace.report.trials import pack

@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,10 +67,38 @@ def test_a_package_says_in_ten_lines_what_it_does(package: Path) -> None:
 @pytest.mark.parametrize("stub", sorted(GRACE.glob("**/__init__.pyi")), ids=lambda p: p.parent.name)
 def test_no_exported_name_is_that_of_a_module_beside_it(stub: Path) -> None:
     """The module would take the name's place as soon as something imports it."""
-    text = stub.read_text(encoding="utf-8")
-    exported = set(re.findall(r"^from \.\w+ import \w+ as (\w+)$", text, re.MULTILINE))
+    exported = {alias for module, _, alias in imported(stub) if module}
     beside = {path.stem for path in stub.parent.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not exported & beside
+
+
+@cache
+def offered(room: str) -> set[str]:
+    """The names that a package gives to others."""
+    stub = GRACE / room / "__init__.pyi"
+    path = stub if stub.is_file() else stub.with_suffix(".py")
+    return {alias for _, _, alias in imported(path)} if path.is_file() else set()
+
+
+def imported(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Module, name and alias of all that a file imports by name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            for one in node.names:
+                yield node.module or "", one.name, one.asname or one.name
+
+
+def test_a_stage_takes_from_its_neighbour_what_that_offers() -> None:
+    """And not from a file within it."""
+    past_the_door = [
+        f"{path.relative_to(ROOT)}: {module}.{name}"
+        for path in GRACE.glob("**/*.py")
+        for module, name, _ in imported(path)
+        if module.startswith("grace.") and module.count(".") >= 2
+        for room in [module.split(".")[1]]
+        if room != path.relative_to(GRACE).parts[0] and name in offered(room)
+    ]
+    assert not past_the_door
 
 
 UPWARD = {
