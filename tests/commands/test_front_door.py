@@ -78,7 +78,7 @@ def test_the_version(tmp_path: Path) -> None:
         ("rnu", "error: rnu: no such command; did you mean run?"),
         ("compair", "error: compair: no such command; did you mean compare?"),
         ("completions", "error: completions: no such command; did you mean completion?"),
-        ("xyzzy", "error: xyzzy: no such command; expected one of capacity, "),
+        ("xyzzy", f"error: xyzzy: no such command; expected one of {FOUND[0]}, "),
         ("study=1", "error: study=1: no such command; settings stand behind one, as in grace run "),
         ("--verbose", "error: --verbose: no such command; expected one of "),
         ("__main__", "error: __main__: no such command"),
