@@ -31,6 +31,8 @@ from tests.runs.test_run import command, run
 
 pytestmark = pytest.mark.vllm
 PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
+#: Nothing is compiled first, which would take longer than all that is asked here.
+SOON = ("serve.args.enforce-eager=true",)
 
 
 class Serving:
@@ -48,7 +50,7 @@ class Serving:
         """Start it, again on the same port, and wait until it answers."""
         words = [f"serve.python={PYTHON}", f"serve.log={self.log}", f"serve.args.port={self.port}"]
         self.process = subprocess.Popen(
-            command(*words, "serve.args.max-model-len=4096", module="grace.serve"),
+            command(*words, *SOON, "serve.args.max-model-len=4096", module="grace.serve"),
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -200,7 +202,7 @@ def answered(store: Path) -> int:
 
 def test_a_managed_run(tmp_path: Path) -> None:
     words = ("model=smollm2-135m", "engine=vllm", "engine.managed=true", "pilot=2")
-    output = run(*words, f"serve.python={PYTHON}", cwd=tmp_path)
+    output = run(*words, *SOON, f"serve.python={PYTHON}", cwd=tmp_path)
     assert "Ready at http://127.0.0.1:" in output
     assert grace.load(tmp_path / "outputs/1/2/smollm2-135m").manifest["counts"]["failed"] == 0
 
