@@ -18,6 +18,7 @@ from .resources import find_data as find_data
 from .resources import shipped as shipped
 from .sandbox import Environment as Environment
 from .settings import CapacitySettings as CapacitySettings
+from .settings import DoctorSettings as DoctorSettings
 from .settings import ExpSettings as ExpSettings
 from .settings import LocalSettings as LocalSettings
 from .settings import ModelSettings as ModelSettings

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from grace.config.manual import Kind
-from grace.config.manual.settings import ALL, GROUPS, NAMES
+from grace.config.manual.settings import ALL, GROUPS, NAMES, OF_COMMANDS
 from grace.config.printable import one_line
 from grace.config.refuse_code import refuse_words
 from grace.config.resources import choices, expand
@@ -49,7 +49,7 @@ class Word:
         """What its value is, where that is known."""
         if self.name in GROUPS:
             return "choice"
-        known = ALL.get(self.name)
+        known = ALL.get(self.name) or OF_COMMANDS.get(self.name)
         return known.kind if known else None
 
 

@@ -252,6 +252,14 @@ class CapacitySettings(Settings):
     generate_rate: float | None = Field(default=None, gt=0)
 
 
+class DoctorSettings(Settings):
+    """Of grace.doctor: what it is to look at."""
+
+    log: PathText | None = None
+    url: str | None = None
+    pod: str | None = None
+
+
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 

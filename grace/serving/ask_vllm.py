@@ -22,6 +22,7 @@ def _first(modules: tuple[str, ...], name: str) -> object:
 
 
 def _ask(words: list[str]) -> dict[str, object]:
+    import torch
     import vllm
     from vllm.platforms import current_platform
 
@@ -41,6 +42,7 @@ def _ask(words: list[str]) -> dict[str, object]:
         "device": current_platform.device_type,
         "options": sorted(options),
         "wrong": wrong,
+        "cuda": torch.version.cuda or "",
     }
 
 

@@ -27,6 +27,7 @@ class Installed:
     device: str  # what it computes on: cuda, rocm, cpu, tpu, xpu
     options: frozenset[str]
     wrong: str  # its parser's complaint, or empty
+    cuda: str = ""  # what it was built for: "12.8"; empty without
 
     @property
     def cpu(self) -> bool:
@@ -68,5 +69,10 @@ def ask(python: str, line: Sequence[str]) -> Installed:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise ConfigError(f"{python} has no vLLM that works: {last}") from None
     return Installed(
-        python, found["version"], found["device"], frozenset(found["options"]), found["wrong"]
+        python,
+        found["version"],
+        found["device"],
+        frozenset(found["options"]),
+        found["wrong"],
+        found.get("cuda") or "",
     )

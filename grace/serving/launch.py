@@ -71,7 +71,8 @@ def prepare(settings: Settings, *, any_port: bool = False, strict: bool = True) 
     source = model_source(model)
     python = find_python(settings.serve.python)
     installed = ask(python, words(source, arguments)) if python else None
-    _refuse_unknown(arguments, installed)
+    if problems := unknown(arguments, installed):
+        raise ConfigError("; ".join(problems))
     cpu = installed is not None and installed.cpu
     cache = settings.serve.cpu_cache_gib
     lacking = [
@@ -110,14 +111,14 @@ def _address(arguments: Mapping[str, Any], *, any_port: bool) -> tuple[str, int]
     return host, port
 
 
-def _refuse_unknown(arguments: Mapping[str, Any], installed: Installed | None) -> None:
+def unknown(arguments: Mapping[str, Any], installed: Installed | None) -> list[str]:
+    """A sentence for each argument that the vLLM there is, or the one known, does not take."""
     options = installed.options if installed else known_options()
     version = installed.version if installed else KNOWN_VERSION
     problems = unknown_arguments(list(arguments), options, version)
     if not problems and installed and installed.wrong:
         problems = [f"vLLM {version} refuses its arguments: {installed.wrong}"]
-    if problems:
-        raise ConfigError("; ".join(problems))
+    return problems
 
 
 def _environment(settings: Settings, *, cpu: bool, offline: bool) -> dict[str, str]:

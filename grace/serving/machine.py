@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from grace.config import ModelSettings
 
@@ -23,18 +24,51 @@ class Gpu:
 
 def gpus() -> list[Gpu]:
     """The NVIDIA cards there are; none where the driver's tool is absent or fails."""
+    rows = _told("name", "memory.total", "memory.free")
+    try:
+        return [Gpu(name, float(total) / 1024, float(free) / 1024) for name, total, free in rows]
+    except ValueError:
+        return []
+
+
+def driver() -> str:
+    """The version of the NVIDIA driver, empty where there is none."""
+    rows = _told("driver_version")
+    return rows[0][0] if rows and len(rows[0]) == 1 else ""
+
+
+def compute_capability() -> float | None:
+    """The least compute capability among the cards; None where it is not told."""
+    try:
+        return min((float(row[0]) for row in _told("compute_cap") if len(row) == 1), default=None)
+    except ValueError:
+        return None
+
+
+def _told(*fields: str) -> list[list[str]]:
+    """What the driver's tool says of each card."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    query = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    query = [f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(  # noqa: S603
             [tool, *query], capture_output=True, text=True, timeout=30, check=True
         )
-        rows = [line.split(",") for line in done.stdout.splitlines() if line.strip()]
-        return [Gpu(n.strip(), float(t) / 1024, float(f) / 1024) for n, t, f in rows]
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except (OSError, subprocess.SubprocessError):
         return []
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    return [[part.strip() for part in line.split(",")] for line in lines]
+
+
+def free_disk(folder: Path) -> float | None:
+    """Free room where a folder is, or will be, in GiB; None where that cannot be told."""
+    for place in (folder, *folder.parents):
+        try:
+            return shutil.disk_usage(place).free / GIB
+        except OSError:
+            continue
+    return None
 
 
 def available_memory() -> float:

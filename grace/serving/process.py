@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.text import Text
 
 from grace.errors import GraceError
-from grace.serving.causes import find_cause, read_lines
+from grace.serving.doctor.log_lines import read_lines
+from grace.serving.doctor.read_log import find_cause
 from grace.serving.launch import Launch
 from grace.serving.machine import listens
 
@@ -76,8 +77,10 @@ class Server:
                     "(serve.args.port=PORT)"
                 )
             if passed > within:
+                known = find_cause(self._tail())
+                told = f": {known}" if known else ""
                 raise ServingError(
-                    f"vLLM was not ready within {within:g} s (serve.ready_within); "
+                    f"vLLM was not ready within {within:g} s (serve.ready_within){told}; "
                     f"its log: {self.log}"
                 )
             progress(passed, self.last_line())

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from grace.config.manual import Command, Setting
 from grace.config.manual.settings import CAPACITY as CAPACITY_SETTINGS
+from grace.config.manual.settings import DOCTOR as DOCTOR_SETTINGS
 from grace.config.manual.settings import SECTIONS
 
 _ALL = tuple(setting for part in SECTIONS.values() for setting in part)
@@ -64,6 +65,23 @@ CAPACITY = Command(
     "what its file in conf/model/ says of it. Also written to OUTPUT/MODEL/capacity.json, or to "
     "output=FOLDER/NAME.json. With study= or exp= it counts the run's queries and tokens too.",
     codes="0 it fits; 1 bad input; 3 it does not fit, or not on this card",
+)
+DOCTOR = Command(
+    name="doctor",
+    title="Say why a server does not start or answers wrongly, and what helps.",
+    usage="[log=FILE] [url=URL] [pod=NAME] [model=NAME] [setting=value ...] [--cfg job]",
+    settings=(*DOCTOR_SETTINGS, *_ALL),
+    own=DOCTOR_SETTINGS,
+    examples=(
+        "log=outputs/serve/gemma-9b.log",
+        "url=http://localhost:8000 model=gemma-9b",
+        "model=gemma-9b",
+    ),
+    about="log= finds the cause in a log, url= asks a running server, pod= reads a pod's state and "
+    "logs (kubectl, which changes nothing); model= alone looks at this machine before a start. "
+    "Also written to OUTPUT/MODEL/doctor.json, or to output=FOLDER/NAME.json. docs/doctor.md "
+    "lists what is known. dry_run=true says what would be looked at.",
+    codes="0 nothing is wrong; 1 bad input; 3 trouble was found; 130 interrupted",
 )
 COMPARE = Command(
     name="compare",

@@ -142,6 +142,13 @@ CAPACITY = (
     Setting("generate_rate", "800", "tokens generated a second (study=)", "number"),
 )
 
+#: Of grace.doctor alone.
+DOCTOR = (
+    Setting("log", "FILE", "the log of a server that failed", "path"),
+    Setting("url", "http://HOST:PORT", "a server that runs"),
+    Setting("pod", "[NAMESPACE/]NAME", "a pod, looked at through kubectl"),
+)
+
 #: Headings of the help, each with its settings.
 SECTIONS: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
     {
@@ -158,6 +165,9 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
 ALL: Mapping[str, Setting] = MappingProxyType(
     {setting.name: setting for part in SECTIONS.values() for setting in part}
 )
+
+#: Settings that one command has, by name.
+OF_COMMANDS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in DOCTOR})
 
 #: Names to be near to where one is mistyped.
 NAMES = (*GROUPS, *(name for name in ALL if not name.endswith("NAME")), "engine.kind")
