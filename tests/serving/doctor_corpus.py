@@ -92,7 +92,7 @@ LINES: tuple[tuple[str, str], ...] = (
         "path-missing",
         "OSError: /data/llama is not a local folder and is not a valid model identifier listed on",
     ),
-    ("model-unknown", "OSError: org/none is not a local folder and is not a valid model id"),
+    ("model-unknown", "OSError: a/b is not a local folder and is not a valid model identifier"),
     ("port-in-use", "OSError: [Errno 98] Address already in use"),
     (
         "port-in-use",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,17 +14,12 @@ import pytest
 from grace.config import DoctorSettings, read_as
 from grace.config.command_line import compose
 from grace.errors import ConfigError
-from grace.serving import machine
-from grace.serving.doctor import before_start as before
-from grace.serving.doctor.before_start import before_start
 from grace.serving.doctor.examine import plan
-from grace.serving.doctor.pod import of_pod
 from grace.serving.doctor.slowness import judge
 from tests.engines.vllm.server import ModelServer
-from tests.places import ROOT, SHARED
+from tests.places import SHARED
 from tests.runs.test_run import command
 from tests.serving.doctor_corpus import HEALTHY, LINES
-from tests.serving.test_serve import STANDIN, cards
 
 Tiny = Callable[[str], Path]
 LINE = dict(LINES)
@@ -42,7 +35,8 @@ def doctor(
         check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
-    found = json.loads((cwd / "it/found.json").read_text(encoding="utf-8"))["findings"]
+    written = json.loads((cwd / "it/found.json").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = written["findings"]
     for finding in found:
         assert finding.keys() == {"id", "cause", "remedy", "line", "place"}
         assert finding["id"] in done.stdout
@@ -123,100 +117,6 @@ def test_the_machine_is_looked_at_only_where_a_model_is_named() -> None:
     assert "gemma-9b" in plan(settings("model=gemma-9b"), with_model)[0]
     with pytest.raises(ConfigError, match="nothing to look at"):
         plan(settings("serve.args.port=1"), frozenset({"serve.args.port"}))
-
-
-# Before a start
-
-
-@pytest.fixture
-def vllm(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The stand-in for vLLM, asked by this Python."""
-    monkeypatch.setenv("PYTHONPATH", f"{STANDIN}{os.pathsep}{ROOT}")
-    return [f"serve.python={sys.executable}"]
-
-
-def test_nothing_is_in_the_way(tiny: Tiny, vllm: list[str], tmp_path: Path) -> None:
-    words = [f"model.path={tiny('llama-byte')}", "serve.args.port=0", *vllm]
-    assert doctor(*words, cwd=tmp_path, code=0) == []
-
-
-def test_a_port_in_use(tiny: Tiny, vllm: list[str]) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        asked = settings(f"model.path={tiny('llama-byte')}", f"serve.args.port={port}", *vllm)
-        (found,) = before_start(asked)
-    assert found.id == "port-in-use"
-    assert f"(pid {os.getpid()})" in found.cause
-    assert "serve.args.port=0" in found.remedy
-
-
-def test_a_folder_that_is_not_there(tmp_path: Path, vllm: list[str]) -> None:
-    asked = settings(f"model.path={tmp_path / 'none'}", "serve.args.port=0", *vllm)
-    assert [found.id for found in before_start(asked)] == ["path-missing"]
-    (tmp_path / "none").mkdir()
-    assert [found.id for found in before_start(asked)] == ["weights-missing"]
-
-
-def test_an_argument_that_vllm_does_not_know(tiny: Tiny, vllm: list[str]) -> None:
-    words = [f"model.path={tiny('llama-byte')}", "serve.args.port=0", "serve.args.max-num-seq=3"]
-    (found,) = before_start(settings(*words, *vllm))
-    assert found.id == "argument-unknown"
-    assert "did you mean max-num-seqs" in found.cause
-
-
-def test_a_gated_model_without_a_token(monkeypatch: pytest.MonkeyPatch, vllm: list[str]) -> None:
-    monkeypatch.setattr("grace.serving.machine.may_download", lambda model: False)
-    monkeypatch.setattr("grace.serving.machine.available_memory", lambda: 1000.0)
-    found = before_start(settings("model=gemma-9b", "serve.args.port=0", *vllm))
-    assert found[0].id == "gated-401"
-    assert "HF_TOKEN" in found[0].remedy
-
-
-def smi(folder: Path, monkeypatch: pytest.MonkeyPatch, driver: str, capability: str) -> None:
-    """A machine with one card, a driver and a compute capability."""
-    cards(folder, 1, 40, monkeypatch)
-    tool = folder / "nvidia-smi"
-    tool.write_text(
-        "#!/bin/sh\ncase $1 in *driver*) echo " + driver + ";; *compute_cap*) echo " + capability
-        + ";; *) echo 'Card, 40960, 40960';; esac\n"
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("driver", "cuda", "capability", "words", "expected"),
-    [
-        ("580.65.06", "13.0", "9.0", [], []),
-        ("535.104.05", "13.0", "9.0", [], ["driver-old"]),
-        ("535.104.05", "12.8", "9.0", [], []),
-        ("580.65.06", "12.8", "7.5", [], ["bf16-old-gpu"]),
-        ("580.65.06", "12.8", "7.5", ["serve.args.dtype=float16"], []),
-        ("580.65.06", "12.8", "7.0", ["serve.args.dtype=float16", "serve.args.quantization=awq"],
-         ["quant-capability"]),
-    ],
-)  # fmt: skip
-def test_cards_driver_and_build(
-    driver: str, cuda: str, capability: str, words: list[str], expected: list[str], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    smi(tmp_path, monkeypatch, driver, capability)
-    assert machine.driver() == driver
-    asked = settings("model=llama-8b", *words)
-    installed = before.Installed("python", "0.32.0", "cuda", frozenset(), "", cuda)
-    found = before._of_cards(asked.model, asked.serve.args, installed, cpu=False)
-    assert [one.id for one in found] == expected
-
-
-def test_disk_and_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grace.serving.machine.free_disk", lambda folder: 0.5)
-    asked = settings("model=llama-70b")
-    (disk,) = before._of_disk(asked.model, asked.serve.args)
-    assert disk.id == "disk-full"
-    assert "HF_HOME" in disk.remedy
-    (shared,) = before._of_shared_memory({"tensor-parallel-size": 4}, cpu=False)
-    assert shared.id == "shm-small"
-    assert list(before._of_shared_memory({}, cpu=False)) == []
 
 
 # Of a running server
@@ -330,69 +230,3 @@ def test_recorded_metrics_of_an_idle_server() -> None:
         pytest.skip("the recorded metrics are not here")
     text = path.read_text(encoding="utf-8")
     assert judge(text, text, "url") == []
-
-
-# A pod
-
-
-def kubectl(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, status: Mapping[str, Any], logs: tuple[str, str]
-) -> Path:
-    """A stand-in for kubectl; the words it is called with go into the file that comes back."""
-    (folder / "pod.json").write_text(json.dumps({"status": status}))
-    for name, text in zip(("now", "previous"), logs, strict=True):
-        (folder / name).write_text(text)
-    tool = folder / "kubectl"
-    tool.write_text(
-        f'#!/bin/sh\necho "$@" >> {folder}/called\ncase "$*" in\n'
-        f"  *missing*) echo 'Error from server (NotFound): not found' >&2; exit 1;;\n"
-        f"  get*) cat {folder}/pod.json;;\n  *--previous*) cat {folder}/previous;;\n"
-        f"  *) cat {folder}/now;;\nesac\n"
-    )
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return folder / "called"
-
-
-def ended(reason: str, code: int, restarts: int = 3) -> dict[str, Any]:
-    last = {"terminated": {"reason": reason, "exitCode": code}}
-    status = {"name": "server", "restartCount": restarts, "lastState": last, "state": {}}
-    return {"containerStatuses": [status]}
-
-
-@pytest.mark.parametrize(
-    ("status", "logs", "expected"),
-    [
-        (ended("OOMKilled", 137), ("", HEALTHY[0]), ["oom-killed"]),
-        (ended("Error", 143), ("", LINE["probe-short"]), ["probe-short"]),
-        (ended("Error", 137), ("", HEALTHY[0]), ["probe-short"]),
-        (ended("Error", 1), (HEALTHY[0], LINE["weights-cut"]), ["weights-cut"]),
-        (ended("Completed", 0, 0), ("\n".join(HEALTHY), LINE["weights-cut"]), []),
-        ({"containerStatuses": [{"name": "s", "restartCount": 0, "state": {"waiting": {
-            "reason": "ImagePullBackOff", "message": "not found"}}}]}, ("", ""), ["image-missing"]),
-        ({"conditions": [{"type": "PodScheduled", "status": "False", "message":
-            "0/9 nodes are available: 9 Insufficient nvidia.com/gpu."}]}, ("", ""),
-         ["unschedulable"]),
-    ],
-)  # fmt: skip
-def test_a_pod(
-    status: dict[str, Any], logs: tuple[str, str], expected: list[str], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    called = kubectl(tmp_path, monkeypatch, status, logs)
-    found = of_pod("lab/vllm-0")
-    assert [one.id for one in found] == expected
-    for words in called.read_text().splitlines():  # it only reads
-        assert words.split()[0] in ("get", "logs")
-        assert "vllm-0 --namespace lab" in words
-
-
-def test_a_pods_line_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kubectl(tmp_path, monkeypatch, ended("Error", 1), ("", f"a\n{LINE['weights-cut']}"))
-    (found,) = of_pod("vllm-0")
-    assert found.place == "pod/vllm-0 (previous log):2"
-    with pytest.raises(ConfigError, match=r"kubectl says: Error from server \(NotFound\)"):
-        of_pod("missing")
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match="no kubectl is here"):
-        of_pod("vllm-0")

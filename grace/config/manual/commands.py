@@ -69,7 +69,7 @@ CAPACITY = Command(
 DOCTOR = Command(
     name="doctor",
     title="Say why a server does not start or answers wrongly, and what helps.",
-    usage="[log=FILE] [url=URL] [pod=NAME] [model=NAME] [setting=value ...] [--cfg job]",
+    usage="[log=FILE] [url=URL] [pod=NAME] [model=NAME] [setting=value ...]",
     settings=(*DOCTOR_SETTINGS, *_ALL),
     own=DOCTOR_SETTINGS,
     examples=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from grace.serving import checks, machine
 from grace.serving.arguments import effective, model_source, words, wrong_dtype
 from grace.serving.doctor.finding import Finding
 from grace.serving.doctor.hub import access_problem, is_here, missing_folder
+from grace.serving.doctor.memory import of_memory
 from grace.serving.installed import Installed, ask, find_python
 from grace.serving.launch import NO_VLLM, USUAL_PORT, unknown
-from grace.serving.machine import Gpu
 
 #: The disk wants so many times the weights.
 DISK = 1.2
@@ -28,10 +28,10 @@ CAPABILITY = {"awq": 7.5, "gptq": 6.0, "fp8": 7.5, "fbgemm": 8.0, "bitsandbytes"
               "compressed-tensors": 7.5, "modelopt": 8.9, "mxfp4": 8.0, "nvfp4": 10.0}  # fmt: skip
 
 
-def before_start(settings: DoctorSettings) -> list[Finding]:
+def before_start(settings: DoctorSettings, given: frozenset[str] = frozenset()) -> list[Finding]:
     """Everything that is in the way, the gravest first."""
     arguments = effective(settings, cpu=False)
-    model, cards = settings.model, machine.gpus()
+    model = settings.model
     found = list(_of_model(model, arguments))
     python = find_python(settings.serve.python)
     installed = _ask(python, settings, arguments, found) if python else None
@@ -40,7 +40,7 @@ def before_start(settings: DoctorSettings) -> list[Finding]:
     cpu = installed is not None and installed.cpu
     found += _of_arguments(arguments, installed)
     found += _of_cards(model, arguments, installed, cpu=cpu)
-    found += _of_memory(settings, arguments, cards, cpu=cpu)
+    found += of_memory(settings, arguments, machine.gpus(), given, cpu=cpu)
     found += _of_disk(model, arguments)
     found += _of_shared_memory(arguments, cpu=cpu)
     found += _of_port(arguments)
@@ -121,31 +121,6 @@ def _number(driver: str) -> float:
     """535.104.05 as 535.104."""
     parts = driver.split(".")
     return float(".".join(parts[:2])) if parts[0].isdecimal() else float("inf")
-
-
-def _of_memory(
-    settings: DoctorSettings, arguments: Mapping[str, Any], cards: Sequence[Gpu], *, cpu: bool
-) -> Iterator[Finding]:
-    cache = settings.serve.cpu_cache_gib if cpu else None
-    problem = checks.memory_problem(settings.model, arguments, cards, cache)
-    if problem is None:
-        return
-    parts = checks.cards_wanted(arguments)
-    if cpu:
-        remedy = "serve.cpu_cache_gib=1, a smaller model, or a machine with more memory"
-        yield Finding("ram-cpu", problem, remedy, place="this machine")
-    elif not cards:
-        remedy = "a machine with a GPU; without one the CPU build of vLLM (make setup-vllm)"
-        yield Finding("no-gpu", problem, remedy, place="nvidia-smi")
-    elif parts > len(cards):
-        remedy = f"serve.args.tensor-parallel-size={len(cards)}"
-        yield Finding("too-few-gpus", problem, remedy, place="nvidia-smi")
-    else:
-        remedy = (
-            f"serve.args.tensor-parallel-size={2 * parts} with as many cards, a quantised "
-            "checkpoint or larger cards (grace.capacity says which)"
-        )
-        yield Finding("oom-load", problem, remedy, place="nvidia-smi")
 
 
 def _of_disk(model: ModelSettings, arguments: Mapping[str, Any]) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ async def examine(settings: DoctorSettings, given: frozenset[str]) -> list[Findi
     if not (settings.log or settings.pod or settings.url):
         from grace.serving.doctor.before_start import before_start
 
-        found += before_start(settings)
+        found += before_start(settings, given)
     return found
 
 
