@@ -7,22 +7,16 @@ from typing import Any
 
 from grace.config import ModelSettings
 from grace.serving import machine
+from grace.serving.capacity.cards import of_driver
+from grace.serving.capacity.server import UTILISATION
+from grace.serving.capacity.weights import Weights, weights_of
 from grace.serving.machine import Gpu
-
-#: Bytes a parameter takes, by numeric type or quantisation; otherwise two.
-BYTES = {"float32": 4.0, "fp8": 1.0, "int8": 1.0, "awq": 0.6, "gptq": 0.6, "bitsandbytes": 0.6}
 
 
 def weights_gib(model: ModelSettings, arguments: Mapping[str, Any]) -> float | None:
     """Memory that the weights alone take, in GiB; None where the model's size is not known."""
-    kind = str(arguments.get("quantization") or "")
-    if kind:
-        each = next((b for name, b in BYTES.items() if kind.startswith(name)), 2.0)
-    elif model.weights_gib is not None:
-        return model.weights_gib
-    else:
-        each = BYTES.get(str(arguments.get("dtype", model.dtype)), 2.0)
-    return None if model.parameters is None else model.parameters * 1e9 * each / machine.GIB
+    found = weights_of(model, arguments)
+    return None if found is None else found.total
 
 
 def port_problem(host: str, port: int) -> str | None:
@@ -53,22 +47,22 @@ def memory_problem(
 
     `cpu_cache` is the GiB for keys and values where vLLM computes on the CPU, else None.
     """
-    weights = weights_gib(model, arguments)
+    weights = weights_of(model, arguments)
     if weights is None:
         return None
     if cpu_cache is not None:
-        free, need = machine.available_memory(), weights + cpu_cache
+        free, need = machine.available_memory(), weights.total + cpu_cache
         says = f"{model.name} needs {need:.1f} GiB of memory here; {free:.1f} GiB are free"
         return says if need > free else None
     if not cards:
-        needed = f"{model.memory_gib or weights:.0f} GiB of GPU memory"
+        needed = f"{model.memory_gib or weights.total:.0f} GiB of GPU memory"
         on = f" ({model.cards})" if model.cards else ""
         return f"{model.name} needs {needed}{on}; this machine has no GPU"
     return _cards_problem(model, arguments, cards, weights)
 
 
 def _cards_problem(
-    model: ModelSettings, arguments: Mapping[str, Any], cards: Sequence[Gpu], weights: float
+    model: ModelSettings, arguments: Mapping[str, Any], cards: Sequence[Gpu], weights: Weights
 ) -> str | None:
     parts = cards_wanted(arguments)
     if parts > len(cards):
@@ -76,14 +70,18 @@ def _cards_problem(
             f"{model.name} is to be spread over {parts} GPUs and there are {len(cards)}; expected "
             "serve.args.tensor-parallel-size to fit"
         )
-    share = float(arguments.get("gpu-memory-utilization", 0.9))
-    copies = int(arguments.get("data-parallel-size", 1))
-    room = sum(gpu.total for gpu in cards[:parts]) * share / copies
-    if weights <= room:
+    usual = arguments.get("gpu-memory-utilization", UTILISATION)
+    card = of_driver(cards[0].name, cards[0].total)
+    tp = int(arguments.get("tensor-parallel-size", 1))
+    share = weights.share(tp) / int(arguments.get("pipeline-parallel-size", 1))
+    room = card.gib * float(usual)
+    if share <= room:
         return None
+    many = f"{parts} × {cards[0].name}"
     return (
-        f"{model.name} cannot fit: its weights take {weights:.0f} GiB and {parts} × "
-        f"{cards[0].name} give {room:.0f} GiB; expected {model.cards or 'more or larger GPUs'}"
+        f"{model.name} cannot fit: its weights take {share:.0f} GiB of each card, and {many} give "
+        f"{room:.0f} GiB each; expected {model.cards or 'more or larger GPUs'} (python -m "
+        f"grace.capacity model={model.name})"
     )
 
 

@@ -91,7 +91,7 @@ def prepare(settings: Settings, *, any_port: bool = False, strict: bool = True) 
         name=model.name,
         version=installed.version if installed else "",
         command=(python or "python", "-m", MODULE, *words(source, arguments)),
-        environment=_environment(settings, cpu=cpu, offline=bool(model.path or model.bundled)),
+        environment=_environment(settings, arguments, cpu=cpu),
         url=f"http://{f'[{reached}]' if ':' in reached else reached}:{port}",
         port=port,
         log=Path(settings.serve.log or Path(settings.output) / "serve" / f"{model.name}.log"),
@@ -121,11 +121,11 @@ def unknown(arguments: Mapping[str, Any], installed: Installed | None) -> list[s
     return problems
 
 
-def _environment(settings: Settings, *, cpu: bool, offline: bool) -> dict[str, str]:
+def _environment(settings: Settings, arguments: Mapping[str, Any], *, cpu: bool) -> dict[str, str]:
     wanted = {"VLLM_NO_USAGE_STATS": "1"}
-    if offline:
+    if settings.model.path or settings.model.bundled:
         wanted["HF_HUB_OFFLINE"] = "1"
-    if cpu:
+    if cpu and "kv-cache-memory-bytes" not in arguments:  # which the variable would outweigh
         wanted["VLLM_CPU_KVCACHE_SPACE"] = f"{settings.serve.cpu_cache_gib:g}"
     return {name: value for name, value in wanted.items() if name not in os.environ}
 

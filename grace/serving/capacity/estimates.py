@@ -12,13 +12,16 @@ from grace.serving.arguments import wrong_dtype
 from grace.serving.capacity.architecture import Architecture, read_architecture
 from grace.serving.capacity.cards import GIB, Card
 from grace.serving.capacity.kv_cache import Pool, make_pool
-from grace.serving.capacity.server import Server, kept, processor, read_server
+from grace.serving.capacity.server import Server, batch, kept, processor, read_server
 from grace.serving.capacity.weights import Weights, known, weigh
 
 Verdict = Literal["fits", "tight", "does not fit", "not on this card"]
 #: What a card holds beside weights, keys and values (activations, CUDA, its graphs), in GiB: 0.6
 #: to 2.5 in public logs of 0.8 to 0.26; and what the interval of tokens allows for.
 OVERHEAD, UNCERTAIN = 1.4, 1.0
+#: The same where vLLM computes 8,192 tokens and more at a time, as it does by default on cards of
+#: 70 GiB and more other than the A100.
+LARGE_BATCH, LARGE_OVERHEAD = 8192, 2.0
 #: The CPU's overhead is not the card's: vLLM takes what it is told for keys and values.
 CPU_OVERHEAD = 1.0
 
@@ -175,7 +178,8 @@ def _weights(settings: Settings, a: Architecture, server: Server, tp: int) -> We
 
 
 def _overhead(case: Case, more: float) -> float:
-    return max(0.0, (CPU_OVERHEAD if case.card.cpu else OVERHEAD) + more)
+    usual = LARGE_OVERHEAD if batch(case.server, case.card) >= LARGE_BATCH else OVERHEAD
+    return max(0.0, (CPU_OVERHEAD if case.card.cpu else usual) + more)
 
 
 def _share(case: Case, tp: int) -> float:

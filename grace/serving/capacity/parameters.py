@@ -52,7 +52,8 @@ def count_parameters(a: Architecture) -> Parameters | None:
         matrices, whole = matrices + cut, whole + kept + _NORMS.get(a.model_type, 2) * a.hidden
         if a.model_type.startswith("qwen3"):
             whole += 2 * a.head_dim
-    return Parameters(matrices, _vocabulary(a), whole + a.hidden + _biases(a, inner), kv)
+    rest = whole + a.hidden + _biases(a, inner) + _vision(c.get("vision_config"))
+    return Parameters(matrices, _vocabulary(a), rest, kv)
 
 
 #: Norms of a layer, where they are not two.
@@ -123,6 +124,15 @@ def _vocabulary(a: Architecture) -> int:
 
 #: Where config.json leaves out that the output layer is the embedding's (transformers' values).
 _TIED = ("gemma", "gemma2", "gemma3", "gemma3_text", "opt", "gpt2", "cohere", "cohere2", "falcon")
+
+
+def _vision(c: Any) -> int:
+    """An encoder of pictures, roughly: its layers alone, which are left in 16 bits."""
+    if not isinstance(c, dict):
+        return 0
+    layers = int(c.get("depth") or c.get("num_hidden_layers") or 0)
+    hidden, inner = int(c.get("hidden_size") or 0), int(c.get("intermediate_size") or 0)
+    return layers * (4 * hidden * hidden + (3 if "out_hidden_size" in c else 2) * hidden * inner)
 
 
 def _biases(a: Architecture, inner: int) -> int:

@@ -89,7 +89,7 @@ def kept(server: Server, a: Architecture, card: Card, tp: int, machine: frozense
         block=size,
         number_bytes=number,
         state_bytes=_state_bytes(arguments, server.dtype, card, machine),
-        in_flight=_in_flight(arguments, card, length, tp, latent_on_cpu=latent_on_cpu),
+        in_flight=_in_flight(server, card, length, tp, latent_on_cpu=latent_on_cpu),
         prefix_caching=arguments.get("enable-prefix-caching") is not False,
         multiple=32 if card.cpu else 16,
     )
@@ -173,26 +173,26 @@ def _state_bytes(
     return convolution, BYTES.get(state, convolution)
 
 
-def _in_flight(
-    arguments: Mapping[str, Any], card: Card, length: int, tp: int, *, latent_on_cpu: bool
-) -> int:
+def _in_flight(server: Server, card: Card, length: int, tp: int, *, latent_on_cpu: bool) -> int:
     """Tokens that may be computed and not yet settled: two batches of them on a GPU."""
-    asked = arguments.get("max-num-batched-tokens")
-    if asked is not None:
-        batch = whole(asked, "max-num-batched-tokens")
-    else:
-        batch = _usual_batch(card, tp)
+    arguments = server.arguments
+    tokens = batch(server, card, tp)
+    if arguments.get("max-num-batched-tokens") is None:
         if arguments.get("enable-chunked-prefill") is False:
-            batch = max(batch, length)
+            tokens = max(tokens, length)
         sequences = arguments.get("max-num-seqs")
         if sequences is not None:
-            batch = min(batch, whole(sequences, "max-num-seqs") * length)
+            tokens = min(tokens, whole(sequences, "max-num-seqs") * length)
     if latent_on_cpu:
-        batch = max(length, 2048)
-    return batch * (1 if card.cpu or arguments.get("async-scheduling") is False else 2)
+        tokens = max(length, 2048)
+    return tokens * (1 if card.cpu or arguments.get("async-scheduling") is False else 2)
 
 
-def _usual_batch(card: Card, tp: int) -> int:
+def batch(server: Server, card: Card, tp: int = 1) -> int:
+    """Tokens computed at a time, at most: as asked, or vLLM's own for the card."""
+    asked = server.arguments.get("max-num-batched-tokens")
+    if asked is not None:
+        return whole(asked, "max-num-batched-tokens")
     if card.cpu:
         return 2048 * tp
     if card.gib >= 160:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from grace.serving.capacity.architecture import Architecture
+from grace.config import ModelSettings
+from grace.errors import ConfigError
+from grace.serving.capacity.architecture import Architecture, read_architecture
 from grace.serving.capacity.cards import GIB
 from grace.serving.capacity.parameters import Parameters, count_parameters
 from grace.serving.capacity.server import BYTES
@@ -28,18 +32,42 @@ class Weights:
 
     total: float
     counted: Parameters | None
-    a: Architecture
+    a: Architecture | None
     note: str = ""
 
     def share(self, tp: int) -> float:
         """One card's part: what is not cut (norms, routers) is on each, few heads are copied."""
         parts = self.counted
-        if tp == 1 or parts is None:
+        if tp == 1 or parts is None or self.a is None:
             return self.total / tp
         extra = parts.whole * (1 - 1 / tp)
         heads = max(1, self.a.kv_heads / tp) * tp / self.a.kv_heads - 1
         extra += parts.kv / tp * heads
         return self.total * (1 / tp + extra / parts.total)
+
+
+def weights_of(model: ModelSettings, arguments: Mapping[str, Any]) -> Weights | None:
+    """The weights of a model that a server is started with; None where they are not known."""
+    dtype = str(arguments.get("dtype", model.dtype))
+    asked = str(arguments.get("quantization") or "")
+    try:
+        a = read_architecture(model)
+    except ConfigError:
+        a = None
+    usual = {"auto": "bfloat16"} if a is None or a.dtype not in BYTES else {"auto": _auto(a)}
+    dtype = usual.get(dtype, dtype)
+    counted = weigh(a, dtype, asked or a.quantization) if a and dtype in BYTES else None
+    if model.weights_gib is not None and not asked:
+        return Weights(model.weights_gib, counted.counted if counted else None, a)
+    if counted is None and model.parameters is not None:
+        each = (bits_of(asked) or 16) / 8 if asked else BYTES.get(dtype, 2)
+        return Weights(model.parameters * 1e9 * each / GIB, None, None)
+    return counted
+
+
+def _auto(a: Architecture) -> str:
+    """What vLLM makes of a published type: float32 is cut down."""
+    return "bfloat16" if a.dtype in ("float32", "float") else a.dtype
 
 
 def bits_of(quantization: str, bits: float | None = None) -> float | None:
