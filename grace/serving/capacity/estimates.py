@@ -13,7 +13,7 @@ from grace.serving.capacity.architecture import Architecture, read_architecture
 from grace.serving.capacity.cards import GIB, Card
 from grace.serving.capacity.kv_cache import Pool, make_pool
 from grace.serving.capacity.server import Server, batch, kept, processor, read_server
-from grace.serving.capacity.weights import Weights, known, weigh
+from grace.serving.capacity.weights import Weights, known, weigh, weights_of
 
 Verdict = Literal["fits", "tight", "does not fit", "not on this card"]
 #: What a card holds beside weights, keys and values (activations, CUDA, its graphs), in GiB: 0.6
@@ -146,7 +146,7 @@ def row(case: Case, tp: int) -> Row:
         tokens_high=pool.tokens(high),
         tokens_before_0_21=pool.tokens_by_block(blocks),
         max_length=pool.length,
-        concurrency=round(pool.concurrency(blocks), 2),
+        concurrency=round(pool.concurrency(blocks), 6),
         verdict=verdict,
         why=why,
     )
@@ -165,16 +165,14 @@ def _weights(settings: Settings, a: Architecture, server: Server, tp: int) -> We
     stated = settings.weights_gib if isinstance(settings, CapacitySettings) else None
     if stated is not None:
         return known(stated, counted, a, tp)
-    asked = server.arguments.get("quantization")
-    if settings.model.weights_gib is not None and not asked:
-        return Weights(settings.model.weights_gib, counted.counted if counted else None, a)
-    if counted is None:
+    found = weights_of(settings.model, {**server.arguments, "dtype": server.dtype})
+    if found is None or (found.counted is None and counted is None and found.a is None):
         what = f"with quantization {server.quantization}" if server.quantization else ""
         raise ConfigError(
             f"{settings.model.name}: what its weights take {what} cannot be counted; expected "
             "weights_gib=NUMBER"
         )
-    return counted
+    return found
 
 
 def _overhead(case: Case, more: float) -> float:

@@ -143,3 +143,18 @@ def _biases(a: Architecture, inner: int) -> int:
     if a.model_type.startswith("qwen2"):
         return a.layer_count * (a.heads + 2 * a.kv_heads) * a.head_dim
     return 0
+
+
+def active_share(a: Architecture, parts: Parameters) -> float:
+    """The share of the parameters that a token goes through: all, unless there are experts."""
+    c = a.config
+    experts = int(
+        c.get("n_routed_experts") or c.get("num_local_experts") or c.get("num_experts") or 0
+    )
+    chosen = int(c.get("num_experts_per_tok") or 0)
+    if not experts or not chosen:
+        return 1.0
+    each = 3 * a.hidden * int(c.get("moe_intermediate_size") or c.get("intermediate_size") or 0)
+    layers = a.layer_count - int(c.get("first_k_dense_replace") or 0)
+    idle = layers * each * (experts - chosen)
+    return max(0.01, 1 - idle / parts.total)

@@ -52,10 +52,14 @@ def report(settings: CapacitySettings, given: frozenset[str] = frozenset()) -> d
         "fits": fits,
         "rows": [asdict(r) for r in rows],
         "variants": _variants(case, count),
-        "smallest": _smallest(settings, case, given),
+        "smallest": _smallest(settings, case, count, given),
         "server": beside(settings, given, rows),
-        "notes": _notes(case, rows),
+        "notes": _notes(settings, case, rows),
     }
+    if {"study", "exp"} & given:
+        from grace.serving.capacity.workload import workload
+
+        found["workload"] = workload(settings, case, deciding)
     return found
 
 
@@ -114,7 +118,7 @@ def _variants(case: Case, count: int) -> list[dict[str, Any]]:
 
 
 def _smallest(
-    settings: CapacitySettings, case: Case, given: frozenset[str]
+    settings: CapacitySettings, case: Case, count: int, given: frozenset[str]
 ) -> dict[str, Any] | None:
     """The set of cards of one machine with the least memory on which the model fits.
 
@@ -122,7 +126,7 @@ def _smallest(
     """
     best: tuple[tuple[bool, float, int], Row] | None = None
     for card in CARDS:
-        other = make_case(settings, card, 1, given, case.machine)
+        other = make_case(settings, card, count, given, case.machine)
         for tp in sizes(case.a, 1 if card.name in ALONE else MOST_CARDS):
             found = row(other, tp)
             rank = (found.verdict == "tight", tp * card.gib, tp)
@@ -135,10 +139,17 @@ def _smallest(
             "verdict": found.verdict, "tokens": found.tokens}  # fmt: skip
 
 
-def _notes(case: Case, rows: list[Row]) -> list[str]:
+def _notes(settings: CapacitySettings, case: Case, rows: list[Row]) -> list[str]:
     found = list(case.server.notes)
     if case.weights.note:
         found.append(case.weights.note)
+    if settings.model.path and str(settings.serve.args.get("dtype")) not in (
+        "auto", "None", case.server.dtype
+    ):  # fmt: skip
+        found.append(
+            f"grace.serve starts this folder in {settings.serve.args['dtype']} unless "
+            f"serve.args.dtype={case.server.dtype} is given"
+        )
     longest = case.a.max_length
     if rows and longest and rows[0].max_length > longest:
         found.append(

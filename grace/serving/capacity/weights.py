@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from grace.config import ModelSettings
@@ -59,6 +61,13 @@ def weights_of(model: ModelSettings, arguments: Mapping[str, Any]) -> Weights | 
     counted = weigh(a, dtype, asked or a.quantization) if a and dtype in BYTES else None
     if model.weights_gib is not None and not asked:
         return Weights(model.weights_gib, counted.counted if counted else None, a)
+    if (
+        a is not None
+        and not asked
+        and dtype in BYTES
+        and (stored := on_disk(model, dtype, counted))
+    ):
+        return stored
     if counted is None and model.parameters is not None:
         each = (bits_of(asked) or 16) / 8 if asked else BYTES.get(dtype, 2)
         return Weights(model.parameters * 1e9 * each / GIB, None, None)
@@ -95,6 +104,37 @@ def weigh(a: Architecture, dtype: str, quantization: str) -> Weights | None:
         matrices = bits / 8
     rest = parts.vocabulary + parts.whole
     return Weights((parts.matrices * matrices + rest * each) / GIB, parts, a)
+
+
+def on_disk(model: ModelSettings, dtype: str, counted: Weights | None) -> Weights | None:
+    """What the files of a folder hold, in the numeric type computed in; None without files."""
+    if model.path is None or not Path(model.path).is_dir():
+        return None
+    a = read_architecture(model)
+    size = _stored(Path(model.path))
+    if size is None or a.dtype not in BYTES:
+        return None
+    if not a.quantization:
+        size *= BYTES[dtype] / BYTES[a.dtype]
+    parts = counted.counted if counted else None
+    if counted and parts and a.config.get("tie_word_embeddings"):
+        twice = a.vocab * a.hidden * BYTES[dtype]  # stored, and passed over when loaded
+        if abs(size - counted.total * GIB - twice) < 0.02 * size:
+            size -= twice
+    return Weights(size / GIB, parts, a)
+
+
+def _stored(folder: Path) -> float | None:
+    """Bytes of the weights: as their index says, or of the files."""
+    try:
+        index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+        return float(index["metadata"]["total_size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+        if sizes := [path.stat().st_size for path in folder.glob(pattern)]:
+            return float(sum(sizes))
+    return None
 
 
 def known(gib: float, counted: Weights | None, a: Architecture, tp: int) -> Weights:

@@ -207,6 +207,15 @@ def test_a_managed_run(tmp_path: Path) -> None:
     assert grace.load(tmp_path / "outputs/1/2/smollm2-135m").manifest["counts"]["failed"] == 0
 
 
+def test_capacity_is_what_the_server_has(server: str, tmp_path: Path) -> None:
+    words = ("gpu=cpu", f"url={server}", "serve.args.max-model-len=4096")
+    run(*words, cwd=tmp_path, module="grace.capacity")
+    found = json.loads((tmp_path / "outputs/smollm2-135m/capacity.json").read_text("utf-8"))
+    (row,) = found["rows"]
+    for name in ("blocks", "tokens", "concurrency"):
+        assert found["server"][name] == pytest.approx(row[name], abs=1e-6), name
+
+
 def test_preflight(server: str, tmp_path: Path) -> None:
     words = ("model=smollm2-135m", "engine=vllm", f"engine.endpoints=[{server}/v1]")
     output = run(*words, cwd=tmp_path, module="grace.check")
