@@ -14,16 +14,16 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from grace.serving.capacity.estimate import Row
-from grace.serving.capacity.report import report
 
 from grace.config.compose import compose
 from grace.config.settings import CapacitySettings, read_as
 from grace.errors import ConfigError
 from grace.serving.capacity import estimate, find_card, read_architecture
 from grace.serving.capacity.cards import CARDS, Card, of_driver
+from grace.serving.capacity.estimates import Row
 from grace.serving.capacity.kv_cache import Kept, make_pool
 from grace.serving.capacity.parameters import count_parameters
+from grace.serving.capacity.reporting import report
 from tests.config.test_model_registry import NAMES
 from tests.places import ROOT, SHARED
 from tests.runs.test_run import run

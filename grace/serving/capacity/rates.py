@@ -10,7 +10,7 @@ from typing import Any
 
 from grace.config import CapacitySettings
 from grace.serving.capacity.cards import GIB
-from grace.serving.capacity.estimate import Case, Row
+from grace.serving.capacity.estimates import Case, Row
 from grace.serving.capacity.parameters import active_share
 
 #: Of a card's arithmetic, and of its memory's bandwidth, what a server reaches: least, usual, most.

@@ -19,7 +19,7 @@ from grace.asking.query_table import ask_job
 from grace.config import CapacitySettings, LocalSettings
 from grace.engines.make import make_engine
 from grace.questions.queries import distinct
-from grace.serving.capacity.estimate import Case, Row
+from grace.serving.capacity.estimates import Case, Row
 from grace.serving.capacity.rates import find_rate
 from grace.types import Query
 
