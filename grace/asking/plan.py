@@ -14,7 +14,7 @@ from grace.asking.earlier_answers import Unused
 from grace.asking.job import Job
 from grace.asking.prompt_spool import PromptSpool
 from grace.asking.query_table import QueryTable
-from grace.config import Settings
+from grace.config import ExperimentSpec, Settings
 from grace.questions import asked_of_each
 from grace.tables.terminal import safe
 from grace.types import Engine, EngineInfo, Forecast
@@ -31,6 +31,7 @@ class Plan:
     rows_in_file: int
     answers: int  # questions × trials
     queries: int  # distinct
+    questions: int  # of these, with a text drawn again counted once
     tokens: int  # read by asking each query on its own, options included
     distinct_tokens: int  # with every shared beginning read once
     known: int  # queries the store has answered before
@@ -38,6 +39,8 @@ class Plan:
     impossible_rows: tuple[int, ...]  # the rows that have one
     elsewhere: int  # queries of other shards
     info: EngineInfo
+    method: str  # how numbers are obtained: that of the engine, "sampled", or both
+    chat: bool  # whether prompts are written with the model's chat template
     folder: Path
     forecast: Forecast | None  # of what is still to be asked, where known
     unused: tuple[Unused, ...] = ()  # answers of the same model that are not taken
@@ -51,6 +54,8 @@ def make_plan(
     known: int,
     forecast: Forecast | None = None,
     unused: tuple[Unused, ...] = (),
+    *,
+    chat: bool,
 ) -> Plan:
     """The numbers of a query table; `tokens` are all and the distinct ones."""
     return Plan(
@@ -58,6 +63,7 @@ def make_plan(
         rows_in_file=job.rows_in_file,
         answers=query_table.asked.size,
         queries=len(query_table.queries),
+        questions=query_table.questions,
         tokens=tokens[0],
         distinct_tokens=tokens[1],
         known=known,
@@ -65,10 +71,18 @@ def make_plan(
         impossible_rows=_rows_with(job, query_table),
         elsewhere=query_table.elsewhere_count(),
         info=info,
+        method=methods(job.spec, info),
+        chat=chat,
         folder=job.settings.folder,
         forecast=forecast,
         unused=unused,
     )
+
+
+def methods(spec: ExperimentSpec, info: EngineInfo) -> str:
+    """How an experiment's numbers are obtained: texts are drawn, whatever the engine can."""
+    found = [*([info.method] if spec.scored else []), *(["sampled"] if spec.raw else [])]
+    return ", ".join(found)
 
 
 def _rows_with(job: Job, query_table: QueryTable) -> tuple[int, ...]:
@@ -110,12 +124,14 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
         ("engine", f"{info.kind} ({info.version}){_details(info)}"),
         ("numeric type", info.dtype),
         *([("date", f"{day}, written by the chat template")] if day else []),
-        ("method", info.method if settings.exp.name != "1" else "sampled"),
+        ("method", plan.method),
         *([("requests", _cost(plan.forecast))] if plan.forecast else []),
         ("results", str(plan.folder)),
     ):
         table.add_row(Text(name, "bold"), Text(value))
     console.print(table)
+    if note := settings.study.other_name():
+        console.print(f"Note: {note}.", markup=False, highlight=False)
     for left in plan.unused:
         console.print(f"Note: {left}.", markup=False, highlight=False)
     for notice in info.details.get("notices", ()):

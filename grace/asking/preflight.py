@@ -62,7 +62,7 @@ async def preflight(job: Job, engine: Engine, prompts: Sequence[Prompt]) -> list
         *lost(prompts),
     ]
     few = await first_trials(job, engine)
-    if job.settings.exp.name == "1" or not any(p.query.options for p in prompts):
+    if not any(p.query.options for p in prompts):
         findings.append(texts(await answers(engine, engine.batches(few))))
     else:
         findings.append(masses(await answers(engine, engine.batches(few)), job))
@@ -103,7 +103,7 @@ def ability(job: Job, engine: Engine) -> Finding:
     info = engine.info
     place = info.details.get("endpoints") or info.details.get("device", "")
     found = f"{info.kind} ({info.version}) on {place}: {info.model}, {info.dtype}, {info.method}"
-    if job.settings.exp.name == "1":
+    if not job.spec.scored:
         return Finding("green", "engine", found.removesuffix(f", {info.method}"), "Nothing to do.")
     if info.method == "exact":
         return Finding("green", "engine", found, "Nothing to do.")
@@ -196,7 +196,8 @@ def masses(found: dict[str, Answer], job: Job) -> Finding:
         return Finding("green", name, text, "Nothing to do.")
     advice = (
         "The model would often say something else than an option: try a larger "
-        "instruction-tuned model, exp.answer_prefix, or another wording."
+        f"instruction-tuned model, {'another ' if job.settings.exp.answer_prefix else ''}"
+        "exp.answer_prefix, or another wording."
     )
     return Finding("amber", name, text, advice)
 

@@ -47,6 +47,7 @@ class QueryTable:
     failures: Mapping[int, Failure]  # why the others have none
     mine: Mask  # (n,): whether this run asks it, or another shard
     batches: Numbers  # (n,): the batch of the whole plan that asks it, -1 where none does
+    questions: int  # how many of the queries differ in what is asked: further draws ask the same
 
     def mine_count(self) -> int:
         """How many prompts this run asks: two queries may have the same."""
@@ -150,6 +151,7 @@ class Register:
         self._numbers: dict[str, int] = {}
         self._asked = array("i")
         self._seeds = array("q")
+        self._questions = 0
 
     def new(self, queries: Iterable[Query]) -> Iterator[list[Query]]:
         """Those that are new, in portions."""
@@ -159,6 +161,7 @@ class Register:
             self._asked.append(number)
             if number == len(self._seeds):
                 self._seeds.append(query.sampling.seed if query.sampling else -1)
+                self._questions += query.replicate == 0
                 portion.append(query)
             if len(portion) == PORTION:
                 yield portion
@@ -184,6 +187,7 @@ class Register:
             failures,
             mine,
             batches,
+            self._questions,
         )
 
 

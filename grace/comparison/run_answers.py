@@ -163,7 +163,7 @@ def _doubts(manifest: Mapping[str, Any], table: pd.DataFrame, answers: Answers) 
     missing = int((~there(main)).sum())
     if missing:
         why = "no readable answer" if answers.experiment == "1" else "no answer"
-        if manifest["engine"].get("method") == "bounded":
+        if "bounded" in str(manifest["engine"].get("method")):
             why = "an answer only within bounds"
         found.append(f"{missing} of {rows} trials have {why} and are left out")
     low = int(table["flags"].fillna("").str.contains("low_mass").sum())

@@ -325,6 +325,22 @@ class StudySpec(Spec):
         """The study for people: its file, where it was read from one."""
         return self._file or f"study {self.name}"
 
+    @property
+    def file(self) -> str:
+        """The name of the file it was read from, "" where it was not."""
+        return Path(self._file).name
+
+    def other_name(self) -> str:
+        """That its file has another name, if it has: results go by the study's own."""
+        choice = Path(self._file).stem
+        if not choice or choice == self.name:
+            return ""
+        return (
+            f"{self.place} has the name {self.name}, and its results stand under {self.name}, "
+            f"beside those of a study that is chosen as study={self.name}; expected "
+            f"`name: {choice}`"
+        )
+
     def read_from(self, path: Path) -> None:
         """Note the file it was read from."""
         self._file = str(path)

@@ -12,7 +12,7 @@ import pandas as pd
 from grace.figures import View
 from grace.figures.validity import read_statuses, reductions
 from grace.questions.parsing.statuses import shown_reasons
-from grace.runs.summary import LOW_MASS_ADVICE, REASONS
+from grace.runs.summary import REASONS, low_mass_advice
 
 Weight = Literal["grave", "note"]
 
@@ -100,12 +100,13 @@ def _low_mass(view: View) -> Iterator[Doubt]:
         return
     by_question = table[table["low"]]["asked"].value_counts(sort=False)
     where = ", ".join(f"{asked} {count:,}" for asked, count in by_question.items())
+    advice = low_mass_advice(view.settings.exp, chat=view.manifest["plan"].get("chat"))
     yield Doubt(
         "grave" if low > MOST * len(known) else "note",
         f"low mass in {low:,} of {len(known):,} answers (median {known.median():.2g})",
         f"{low:,} of {len(known):,} answers have a mass below {view.settings.exp.low_mass:g} "
         f"({where}). Their distributions only say which option the model prefers in the few cases "
-        f"in which it picks one. {LOW_MASS_ADVICE}",
+        f"in which it picks one. {advice}",
     )
 
 

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grace.comparison import Comparison
+from grace.comparison.design import DESIGNS
 from grace.comparison.show import OPEN, same_way
 from grace.comparison.study1 import PLANNED, READING_A_CELL
 from grace.errors import ConfigError, visible
@@ -75,6 +76,7 @@ class Chapter:
     name: str
     short: str  # where study and experiment stand beside it
     verdict: Verdict | None
+    uncompared: tuple[str, str]  # that there is no verdict, and why
     doubts: tuple[Doubt, ...]
     examples: tuple[Example, ...]
     mass: Table | None
@@ -107,6 +109,7 @@ def chapter(place: int, name: str, short: str, source: Source, style: str | None
         name=name,
         short=short,
         verdict=verdict(compared) if compared else None,
+        uncompared=uncompared(view),
         doubts=tuple(doubts(view)),
         examples=tuple(source.examples),
         mass=mass_table(view) if view.spec.scored else None,
@@ -118,6 +121,19 @@ def chapter(place: int, name: str, short: str, source: Source, style: str | None
         },
         book=source.book,
     )
+
+
+def uncompared(view: View) -> tuple[str, str]:
+    """Why a run is not compared with people, for who reads the report; nothing where it is."""
+    if not isinstance(view.compared, str):
+        return "", ""
+    if view.settings.study.name not in DESIGNS:
+        has = " and ".join(DESIGNS)
+        return (
+            "There are no people to compare with.",
+            f"Grace knows what people did in studies {has} alone.",
+        )
+    return "It is not compared with people.", f"{view.compared.removesuffix('.')}."
 
 
 def render(sources: Sequence[Source], style: str | None = None) -> str:

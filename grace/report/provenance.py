@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from grace.config import Settings
+from grace.config import Settings, one_line
 from grace.config.resources import folders
 from grace.config.settings import Strict
 from grace.figures import View
@@ -19,10 +19,15 @@ from grace.figures import View
 ALONE = ("data", "tag", "pilot", "seed")
 
 
-def command(settings: Settings) -> str:
-    """The command that asks the same again: the choices, and every setting that is not as usual."""
+def command(settings: Settings, study_file: str = "") -> str:
+    """The command that asks the same again: the choices, and every setting that is not as usual.
+
+    A study is chosen by its file's name, which may be another than its own; runs of earlier
+    versions do not have it.
+    """
     model = _file("model", settings.model.name)
-    words = [f"study={settings.study.name}", f"exp={settings.exp.name}"]
+    study = Path(study_file).stem or settings.study.name
+    words = [shlex.quote(f"study={_written(study)}"), f"exp={settings.exp.name}"]
     if model is not None:
         words.append(f"model={settings.model.name}")
     if settings.engine.kind != _usual_engine(model or {}):
@@ -84,29 +89,73 @@ def cite(view: View) -> list[str]:
     """Sentences for a methods section, and the sources to cite."""
     manifest, engine = view.manifest, view.manifest["engine"]
     study = view.settings.study
-    raw = bool(view.spec.raw)
-    sampling = view.settings.exp
-    how = (
-        f"one text per trial was drawn at temperature {sampling.temperature:g}, top-p "
-        f"{sampling.top_p:g}, at most {sampling.max_tokens} tokens (seed {view.settings.seed}), "
-        "and parsed strictly"
-        if raw
-        else "the probability of every admissible answer was read from the model "
-        f"(method {engine['method']}) and normalised over the answers"
-    )
+    ways = [
+        *([_drawn(view)] if view.spec.raw else []),
+        *([_scored(view)] if view.spec.scored else []),
+    ]
     revision = f", revision {engine['revision']}" if engine["revision"] else ""
     version = manifest["grace"]["version"]
     commit = manifest["grace"].get("commit", "")
     sentences = [
-        f"{engine['model']}{revision} was asked the questions of {study.title.lower()} in "
-        f"{engine['dtype']} with {engine['version']}; {how}. {manifest['plan']['rows']:,} trials "
-        f"gave {manifest['plan']['queries']:,} distinct questions. Grace {version}"
+        f"{engine['model']}{revision} was asked the questions of “{one_line(study.title, 200)}” in "
+        f"{engine['dtype']} with {engine['version']}{_written_how(view)}; {'; '.join(ways)}. "
+        f"{distinct_questions(manifest)}. Grace {version}"
         f"{f' (commit {commit[:12]})' if commit else ''}, {manifest['written'][:10]}.",
     ]
     sources = [f"Study: {study.source.strip()}"] if study.source else []
     if not isinstance(view.compared, str):
         sources.append(f"People: {view.compared.people.source}")
     return sentences + sources
+
+
+def distinct_questions(manifest: Mapping[str, Any]) -> str:
+    """How many trials there were, and how many questions that differ; texts are not counted."""
+    plan = manifest["plan"]
+    trials = f"{plan['rows']:,} trials"
+    if "questions" not in plan:  # of version 0.1.0, which counted every draw
+        return trials
+    return f"{trials} gave {plan['questions']:,} distinct questions"
+
+
+def _drawn(view: View) -> str:
+    """How texts were drawn."""
+    exp = view.settings.exp
+    if exp.temperature == 0:  # draws of one prompt would be the same
+        how = "the most probable text was taken of each question (temperature 0)"
+    else:
+        texts = "one text" if exp.replicates == 1 else f"{exp.replicates:,} texts"
+        of = "trial" if len(view.spec.raw) == 1 else "trial and question"
+        how = f"{texts} per {of} {'was' if exp.replicates == 1 else 'were'} drawn at temperature "
+        how += f"{exp.temperature:g}, top-p {exp.top_p:g} (seed {view.settings.seed})"
+    return f"{how}, at most {exp.max_tokens:,} tokens each, and parsed strictly"
+
+
+def _scored(view: View) -> str:
+    """How probabilities were read."""
+    method = view.manifest["engine"]["method"].removesuffix(", sampled")
+    forms = "" if view.settings.exp.forms else ", each in one spelling,"
+    return (
+        f"the probability of every admissible answer{forms} was read from the model (method "
+        f"{method}) and normalised over the answers"
+    )
+
+
+def _written_how(view: View) -> str:
+    """What the model read beside the questions' own words."""
+    exp, model = view.settings.exp, view.settings.model
+    chat = view.manifest["plan"].get("chat", model.chat)
+    prefix = exp.answer_prefix or (exp.base_answer_prefix if chat is False else "")
+    found = []
+    if chat is False:
+        found.append("as plain text, without a chat template")
+    elif model.chat_template_kwargs:
+        kwargs = json.dumps(model.chat_template_kwargs, ensure_ascii=False)
+        found.append(f"with {kwargs} given to its chat template")
+    if day := view.manifest["engine"]["details"].get("date"):
+        found.append(f"with the date {day}, which its chat template writes")
+    if prefix:
+        found.append(f"each answer begun with “{prefix}”")
+    return "".join(f", {text}" for text in found)
 
 
 def versions(view: View) -> list[tuple[str, str]]:

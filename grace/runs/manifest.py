@@ -42,6 +42,7 @@ def make_manifest(
         "status": status,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": job.settings.model_dump(mode="json"),
+        "study_file": job.settings.study.file,
         "stimuli": {
             "file": str(job.stimuli.path),
             "sha256": job.stimuli.sha256,
@@ -49,12 +50,14 @@ def make_manifest(
             "derived": list(job.stimuli.derived),
         },
         "templates": job.template_hashes,
-        "engine": asdict(plan.info),
+        "engine": asdict(plan.info) | {"method": plan.method},
         "plan": {
             "rows": plan.rows,
             "rows_in_file": plan.rows_in_file,
             "answers": plan.answers,
             "queries": plan.queries,
+            "questions": plan.questions,
+            "chat": plan.chat,
             "tokens": plan.tokens,
             "distinct_tokens": plan.distinct_tokens,
             "forecast": asdict(plan.forecast) if plan.forecast else None,

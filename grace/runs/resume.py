@@ -61,7 +61,12 @@ class Recalled:
     def plan(self, job: Job, known: int) -> Plan:
         """The plan's numbers."""
         return make_plan(
-            job, self.query_table, self.info, (self.tokens, self.distinct_tokens), known
+            job,
+            self.query_table,
+            self.info,
+            (self.tokens, self.distinct_tokens),
+            known,
+            chat=self.chat,
         )
 
 

@@ -99,7 +99,9 @@ async def ask_and_write(
                     with clock.time("load"):
                         await engine.ready()
                 known, cost = len(work) - len(todo), foresee(engine, todo)
-                plan = make_plan(job, query_table, engine.info, tokens.both, known, cost, left)
+                plan = make_plan(
+                    job, query_table, engine.info, tokens.both, known, cost, left, chat=engine.chat
+                )
                 write_start(job, plan, query_table, store, clock)
                 remember(job, query_table, plan, chat=engine.chat)
                 await write_examples(job, query_table, spool, engine)
@@ -179,7 +181,7 @@ async def show_dry_run(job: Job, console: Console) -> Outcome:
         async with started(job, Clock(), console) as engine:
             query_table, work, tokens = await make_query_table(job, engine, spool)
             cost = foresee(engine, work)
-            plan = make_plan(job, query_table, engine.info, tokens.both, known=0, forecast=cost)
+            plan = make_plan(job, query_table, engine.info, tokens.both, 0, cost, chat=engine.chat)
             show_plan(plan, job.settings, console)
             await show_prompts(job, query_table, spool, engine, console)
     return Outcome(job.settings.folder, OK)

@@ -10,22 +10,32 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.text import Text
 
-from grace.config import ExperimentSpec, Settings
+from grace.config import ExperimentSpec, ExpSettings, Settings
 from grace.questions.parsing.statuses import count_answers, shown_reasons
 from grace.tables import CellTable, cell_tables, print_table
 from grace.tables.cells import headings, level_text
 from grace.tables.terminal import Row
 
-LOW_MASS_ADVICE = (
-    "The model would rather say something else than one of the options, often a sentence. "
-    "Try a larger instruction-tuned model, exp.answer_prefix='Answer:' to start its turn, or "
-    "another wording in prompts/; report mass beside every result."
-)
 #: Rows of means that are shown at a terminal, of so many variants, at least so many of each.
 ROWS, VARIANTS, FEWEST = 60, 20, 4
 #: Reasons that are listed; how many more there are is said.
 REASONS = 5
+
+
+def low_mass_advice(exp: ExpSettings, *, chat: bool | None) -> str:
+    """What to do about options with little probability; a start of the answer may be there."""
+    start = "exp.answer_prefix='Answer:' to start its turn"
+    if prefix := exp.answer_prefix:
+        start = f"another start of its turn than {prefix!r} (exp.answer_prefix)"
+    elif chat is False and (prefix := exp.base_answer_prefix):
+        start = f"another start of its answer than {prefix!r} (exp.base_answer_prefix)"
+    return (
+        "The model would rather say something else than one of the options, often a sentence. "
+        f"Try a larger instruction-tuned model, {start}, or another wording in prompts/; report "
+        "mass beside every result."
+    )
 
 
 def show_summary(
@@ -40,7 +50,8 @@ def show_summary(
     if spec.raw:
         _show_parsed(folder, spec, console)
     if spec.scored:
-        _show_mass(folder, spec, console)
+        advice = low_mass_advice(settings.exp, chat=manifest["plan"].get("chat"))
+        _show_mass(folder, spec, advice, console)
     wanted = [*study.factors, *(name for heading in headings(spec) for name in heading.columns)]
     trials = pd.read_parquet(folder / "trials.parquet", columns=list(dict.fromkeys(wanted)))
     for table in cell_tables(trials, study, spec):
@@ -55,7 +66,7 @@ def show_summary(
             console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
+def _show_mass(folder: Path, spec: ExperimentSpec, advice: str, console: Console) -> None:
     """Mass by question. The rows of its first option stand for an answer's: all have the same."""
     firsts = [
         [("question", "==", name), ("option", "==", question.options[0].option(forms=True).name)]
@@ -74,7 +85,9 @@ def _show_mass(folder: Path, spec: ExperimentSpec, console: Console) -> None:
     print_table(console, title, ("question",), ("mean", "median", "lowest", "low_mass"), rows)
     low, known = int(mass["flags"].str.contains("low_mass").sum()), mass["mass"].count()
     if low:
-        console.print(f"[yellow]low_mass[/yellow]: {low} of {known} answers. {LOW_MASS_ADVICE}")
+        told = Text(f"low_mass: {low} of {known} answers. {advice}")
+        told.stylize("yellow", 0, len("low_mass"))
+        console.print(told)
 
 
 def _show_parsed(folder: Path, spec: ExperimentSpec, console: Console) -> None:

@@ -39,12 +39,13 @@ class Block:
 
     @cached_property
     def log_masses(self) -> dict[Slot, Floats]:
-        """Natural logs, (n, options); NaN where an option was not measured."""
-        found = {}
-        for slot, items in self.items.items():
-            width = len(self.spec.questions[slot[0]].options)
-            found[slot] = np.array([_log_masses(item.answer, width) for item in items])
-        return found
+        """Natural logs, (n, options); NaN where an option was not measured. None of raw answers."""
+        widths = {name: len(question.options) for name, question in self.spec.scored.items()}
+        return {
+            slot: np.array([_log_masses(item.answer, widths[slot[0]]) for item in items])
+            for slot, items in self.items.items()
+            if slot[0] in widths
+        }
 
     @cached_property
     def probs(self) -> dict[Slot, Floats]:
