@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, Undefined, nodes
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, nodes
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment, SandboxedFormatter
+
+from grace.config.jinja_checks import (
+    called,
+    computed,
+    filters,
+    looked_up,
+    printable,
+    rewritten,
+    tests,
+)
 
 WORDS = {"none": 0, "no": 0, "zero": 0, "one": 1, "two": 2, "three": 3, "all": 3}
 #: What running a template or an expression may raise, whatever a user wrote into it.
@@ -25,6 +36,7 @@ FAULTS = (
     LookupError,
     AttributeError,
     RuntimeError,
+    NameError,  # a number without end, such as 1e400
     MemoryError,
     AssertionError,
     re.error,
@@ -58,19 +70,6 @@ def number(text: str | int | None) -> int | None:
     return int(text) if text.isdecimal() else WORDS.get(text.lower())
 
 
-def printable(value: Any) -> Any:
-    """What a template prints: text or a number as they are, all else an error."""
-    if isinstance(value, (str, int, float, Undefined)):
-        return value
-    if value is None:
-        raise TemplateRuntimeError("a value that is none would be printed; expected text")
-    kind = "function" if callable(value) else type(value).__name__
-    raise TemplateRuntimeError(
-        f"a {kind} of Jinja's own would be printed; expected text or a number "
-        '(a column of such a name is written row["name"])'
-    )
-
-
 class Row:
     """All cells of a row by their columns' names, for names that are no plain words."""
 
@@ -93,6 +92,8 @@ def with_row(cells: Mapping[str, Any]) -> dict[str, Any]:
 class Environment(SandboxedEnvironment):
     """Jinja's sandbox. A template's globals are a plain dict: Jinja's chain of them is slow."""
 
+    intercepted_binops = frozenset(("%", "*", "+"))
+
     def __init__(self, **options: Any) -> None:
         super().__init__(
             undefined=StrictUndefined,
@@ -101,8 +102,9 @@ class Environment(SandboxedEnvironment):
             finalize=printable,
             **options,
         )
-        self.filters |= {"capture": capture, "number": number}
-        del self.filters["random"], self.globals["lipsum"]  # another prompt each time
+        self.filters = {**filters(self.filters), "capture": capture, "number": number}
+        self.tests = tests(self.tests)
+        del self.globals["lipsum"]  # another prompt each time
 
     def make_globals(self, d: Mapping[str, Any] | None) -> MutableMapping[str, Any]:
         """Those of the environment, with further ones over them."""
@@ -114,6 +116,53 @@ class Environment(SandboxedEnvironment):
         for node in tree.find_all(nodes.Name):
             node.name = same_form(node.name)
         return tree
+
+    def _generate(
+        self,
+        source: nodes.Template,
+        name: str | None,
+        filename: str | None,
+        defer_init: bool = False,
+    ) -> str:
+        """Python's code for a tree in which what compares, decides and joins is looked at."""
+        for node in source.find_all(nodes.Name):  # of an expression, which is not parsed above
+            node.name = same_form(node.name)
+        return super()._generate(rewritten(source), name, filename, defer_init)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """What Jinja looks up, if it can be there at all."""
+        looked_up(obj, argument)
+        return super().getitem(obj, argument)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """What Jinja calls, if it can find anything."""
+        called(__obj, args)
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The value of `left % right`, `left * right` and `left + right`."""
+        computed(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Python's "{}".format, which prints what templates print and nothing else."""
+        if super().wrap_str_format(value) is None:
+            return None
+        text, by_name = str(value.__self__), value.__name__ == "format_map"
+
+        def formatted(*args: Any, **kwargs: Any) -> str:
+            names = args[0] if by_name else kwargs
+            return _Formatter(self).vformat(text, () if by_name else args, names)
+
+        return formatted
+
+
+class _Formatter(SandboxedFormatter):
+    """Python's format in the sandbox, of what can be printed."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        found, first = super().get_field(field_name, args, kwargs)
+        return printable(found), first
 
 
 def reason(error: BaseException) -> str:

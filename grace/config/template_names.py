@@ -13,6 +13,16 @@ from grace.errors import ConfigError
 #: Words that mean something else in Jinja: objects of its own and constants.
 OWN = ("self", "super")
 CONSTANTS = ("none", "None", "true", "True", "false", "False")
+#: Names that Jinja gives a value of its own inside of a loop or a macro.
+HIDDEN: tuple[tuple[type[nodes.Node], tuple[str, ...]], ...] = (
+    (nodes.For, ("loop",)),
+    (nodes.Macro, ("caller", "varargs", "kwargs")),
+)
+#: What is asked of Jinja's `loop`, and of no cell.
+OF_LOOP = (
+    "index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0",
+    "previtem", "nextitem", "cycle", "changed",
+)  # fmt: skip
 #: Words of its grammar, which no name can be.
 GRAMMAR = ("and", "else", "if", "in", "is", "not", "or")
 
@@ -40,6 +50,12 @@ def refuse_words_of_jinja(
             f"{where}, line {used[word]}: {word} is a word of Jinja's own; "
             f'the column {word} is written row["{word}"]'
         )
+    for word, line in _hidden(tree):
+        if word in columns:
+            raise ConfigError(
+                f"{where}, line {line}: {word} is Jinja's own here; the column {word} is written "
+                f'row["{word}"]'
+            )
     if "row" in columns and any(True for _ in _in_row(tree)):
         raise ConfigError(
             f'{where}: row["…"] is written, but a column is called row; give it another name'
@@ -55,8 +71,8 @@ def refuse_numbers(tree: nodes.Template, texts: Collection[str], where: str) -> 
         if name and number is not None:
             raise ConfigError(
                 f"{where}: {name} holds text, and is compared with the number {number}, which no "
-                "text equals; give the column `type: integer`, or put the number in quotation "
-                "marks"
+                "text equals; put the number in quotation marks, or give the column "
+                "`type: integer` if it is one of numbers"
             )
 
 
@@ -95,6 +111,18 @@ def _in_row(tree: nodes.Template) -> Iterator[str]:
     for attribute in tree.find_all(nodes.Getattr):
         if _is_row(attribute.node):
             yield same_form(attribute.attr)
+
+
+def _hidden(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    """Names that are not the columns' where they stand, with their lines."""
+    meant = {
+        id(part.node) for part in tree.find_all(nodes.Getattr) if part.attr in OF_LOOP
+    }  # loop.index
+    for kind, names in HIDDEN:
+        for outer in tree.find_all(kind):
+            for node in outer.find_all(nodes.Name):
+                if node.name in names and id(node) not in meant:
+                    yield node.name, node.lineno
 
 
 def _is_row(node: nodes.Node) -> bool:

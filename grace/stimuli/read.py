@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from grace.config import ColumnSpec, StudySpec, one_line
 from grace.config.column_names import filled
+from grace.config.jinja_checks import condition
 from grace.config.sandbox import same_form
 from grace.errors import ConfigError, StimuliError
 from grace.questions import Expression, Templates
@@ -130,7 +133,7 @@ class _Maker:
         for (check, holds), missable in zip(self.checks, self.missable, strict=True):
             if any(values[name] == "" for name in missable):
                 continue  # what is missing cannot be wrong
-            if not self._run(row, holds, values):
+            if not self._holds(row, holds, values):
                 raise StimuliError(
                     f"expected {filled(check.expected, values)}",
                     file=self.file,
@@ -172,6 +175,13 @@ class _Maker:
             return expression(values)
         except ConfigError as error:
             raise ConfigError(f"{error} (in {self.file}, row {row})") from error
+
+    def _holds(self, row: int, check: Expression, values: dict[str, Any]) -> bool:
+        try:
+            return bool(condition(self._run(row, check, values)))
+        except TemplateError as error:
+            place = f"{check.where}: {check.text!r}: {error} (in {self.file}, row {row})"
+            raise ConfigError(place) from error
 
     def _value(
         self, row: int, name: str, spec: ColumnSpec, text: str, *, derived: bool = False
