@@ -6,6 +6,7 @@ of a line around. Each is replaced by a sign that shows what stood there.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from grace.errors import visible
@@ -20,6 +21,27 @@ def one_line(text: str, length: int = 80) -> str:
     """The same on one line, cut where it is longer."""
     plain = " ".join(visible(text).split())
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
+
+
+def look(text: str) -> str:
+    """What people see of a text: two that look alike are the same.
+
+    That is its composed form, blanks of any kind as one, without signs that show nothing; joiners
+    stay, for they change letters (Persian, Hindi).
+    """
+    if text.isascii():
+        return " ".join(text.split())
+    seen = "".join(
+        sign
+        for sign in unicodedata.normalize("NFC", text)
+        if unicodedata.category(sign) != "Cf" or sign in "\u200c\u200d"
+    )
+    return " ".join(seen.split())
+
+
+def spelt(text: str) -> str:
+    """A text with the code of each sign that is not ASCII: what tells two alike apart."""
+    return "".join(sign if sign.isascii() else f"⟨U+{ord(sign):04X}⟩" for sign in text)
 
 
 def distinct(texts: Sequence[str], length: int) -> list[str]:

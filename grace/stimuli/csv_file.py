@@ -17,11 +17,28 @@ from pathlib import Path
 
 from grace.config.sandbox import same_form
 from grace.errors import StimuliError
+from grace.stimuli.quotation_marks import after_a_blank, swallowed_rows
 
 #: What may stand between cells, and what people call it.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: A first line that tells a spreadsheet what stands between cells.
 _SEP = re.compile(r'"?sep=(?P<mark>[,;\t|])"?\r?\n?', re.IGNORECASE)
+
+
+#: What other encodings begin with, the longer mark first.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+#: Encodings that spreadsheets write, and Python's names for them.
+_CODECS = {
+    "Windows-1252 or Latin-1": "cp1252",
+    "Mac Roman": "mac_roman",
+    "Shift-JIS": "shift_jis",
+    "GBK": "gb18030",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,7 @@ def split_rows(
         reading = _choose(path, text, expected)
     if reading.wrong:
         raise reading.wrong
+    _refuse_stray_marks(path, text, reading)
     _check_header(path, reading.header)
     if not reading.rows:
         raise StimuliError("a header but no rows; expected at least one", file=str(path))
@@ -118,6 +136,21 @@ def _read(path: Path, text: str, separator: str) -> Reading:
     return Reading(separator, header, rows, None)
 
 
+def _refuse_stray_marks(path: Path, text: str, reading: Reading) -> None:
+    """Refuse quotation marks that are valid CSV and not meant."""
+    named = _SEP.match(text)
+    text, separator = text[named.end() if named else 0 :], reading.separator
+    place = after_a_blank(text, separator) or swallowed_rows(reading.rows, separator)
+    if place:
+        raise StimuliError(
+            place.why,
+            file=str(path),
+            row=place.row or None,
+            column=reading.header[place.column],
+            value=place.cell,
+        )
+
+
 def _lines(cell: str) -> str:
     """The cell with line feeds between its lines, whichever system wrote it."""
     return cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell
@@ -156,14 +189,20 @@ def _decode(path: Path, content: bytes) -> str:
 
 
 def _other_encoding(content: bytes, found: bytes) -> str:
-    """What the file seems to be instead: UTF-16, or Windows' encoding where that has letters."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "it is UTF-16; "
-    try:
-        content.decode("cp1252")
-    except UnicodeDecodeError:
-        return ""
-    return f"it looks like Windows-1252 or Latin-1 (where this is {found.decode('cp1252')!r}); "
+    """What the file may be instead, and how it would then read: people know their own letters."""
+    for mark, name in _MARKS.items():
+        if content.startswith(mark):
+            return f"it is {name}; "
+    readings = []
+    for name, codec in _CODECS.items():
+        try:
+            content.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        letters = found.splitlines()[0].decode(codec, "ignore")
+        if letters.isprintable():
+            readings.append(f"{name} ({letters!r})")
+    return f"it may be {' or '.join(readings)}; " if readings else ""
 
 
 def _check_header(path: Path, header: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ from jinja2 import TemplateError
 from grace.config import ColumnSpec, StudySpec, one_line
 from grace.config.column_names import filled
 from grace.config.jinja_checks import condition
+from grace.config.printable import look, spelt
 from grace.config.sandbox import same_form
 from grace.errors import ConfigError, StimuliError
 from grace.questions import Expression, Templates
@@ -73,6 +74,7 @@ def read_stimuli(path: Path, study: StudySpec, templates: Templates) -> Stimuli:
     make = _Maker(path, study, header, templates)
     trials = tuple(make.trial(i, cells) for i, cells in enumerate(rows, start=1))
     _refuse_duplicates(path, study, trials)
+    _refuse_alike(path, study, trials)
     return Stimuli(path, hashlib.sha256(content).hexdigest(), header, tuple(rows), trials, derived)
 
 
@@ -230,3 +232,23 @@ def _refuse_duplicates(path: Path, study: StudySpec, trials: Iterable[Trial]) ->
                 value=" + ".join(trial.key),
             )
         first[trial.key] = trial.row
+
+
+def _refuse_alike(path: Path, study: StudySpec, trials: Iterable[Trial]) -> None:
+    """Refuse two values of the design that look the same: nobody means two by them."""
+    seen: dict[tuple[str, str], tuple[str, int]] = {}
+    for trial in trials:
+        for name in study.design_columns:
+            value = trial.values.get(name)
+            if not isinstance(value, str):
+                continue
+            first, row = seen.setdefault((name, look(value)), (value, trial.row))
+            if first != value:
+                raise StimuliError(
+                    f"which looks like that of row {row} and is another text ({spelt(value)}, "
+                    f"there {spelt(first)}); expected one spelling",
+                    file=str(path),
+                    row=trial.row,
+                    column=name,
+                    value=value,
+                )

@@ -160,7 +160,7 @@ MINUTES = "minutes: {meaning"
             ["tea.yaml, derive of h", "the number 0", "the text '60'", "row 1"],
         ),
         (
-            [edit(YAML, PERSON, f"{PERSON}\n  h: {{meaning: x, type: integer, derive: cup | int}}")],
+            [edit(YAML, PERSON, f"{PERSON}\n  h: {{meaning: x, derive: cup|int}}")],
             ["tea.yaml, derive of h", "int: found 'mug', expected a whole number", "row 1"],
         ),
         (
