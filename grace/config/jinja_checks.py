@@ -234,7 +234,7 @@ def _through(name: str, node: nodes.Expr, arguments: Iterable[nodes.Expr] = ()) 
     return nodes.Filter(node, name, [*arguments], [], None, None, lineno=node.lineno)
 
 
-def _condition(node: nodes.Expr) -> nodes.Expr:
+def _condition(node: Any) -> Any:
     """The node with each part of it looked at whose truth decides."""
     if isinstance(node, (nodes.And, nodes.Or)):
         node.left, node.right = _condition(node.left), _condition(node.right)

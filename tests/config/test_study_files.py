@@ -160,22 +160,6 @@ REFUSED: dict[str, tuple[Edit, list[str]]] = {
     "a blank cell": (csv(ROWS.replace("mug", " \u00a0 ")), ["row 1, column cup", "empty cell"]),
     "an open cell": (csv(ROWS + '3,"mug'), ["row 3", "quotation mark is not closed"]),
     "an invisible letter": (csv(ROWS.replace("cup", "cup\u200b")), ["cup is missing", "U+200B"]),
-    "keys that look alike": (
-        csv("person,cup,minutes\n1,mug,0\n1,mug\u200b,60\n"),
-        ["row 2, column cup", "like that of row 1", "mug⟨U+200B⟩"],
-    ),
-    "keys in two normal forms": (
-        csv("person,cup,minutes\n1,é,0\n2,e\u0301,60\n"),
-        ["row 2, column cup", "like that of row 1", "(e⟨U+0301⟩, there ⟨U+00E9⟩)"],
-    ),
-    "two kinds of blanks": (
-        csv("person,cup,minutes\n1,a mug,0\n2,a\u00a0mug,60\n"), ["row 2, column cup", "row 1"]
-    ),
-    "a mark after a blank": (csv(ROWS.replace("mug", ' "mug"')), ["row 1, column cup", '"mug"']),
-    "rows in a cell": (
-        csv('person,cup,minutes\n1,"mug,0\n1,glass,60\n2,mug",60\n3,bowl,0\n'),
-        ["row 1, column cup", "one cell of 3 lines", "closes in another row"],
-    ),
     "decimals for integers": (csv(ROWS.replace("60", "60.0")), ["row 2", "'60.0'", "whole"]),
 }  # fmt: skip
 del REFUSED["windows in a template"]
