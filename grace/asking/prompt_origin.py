@@ -84,13 +84,12 @@ def contents(query: Query) -> tuple[str, ...]:
 
 
 def differ(one: Query, other: Query) -> bool:
-    """Whether they say different things, more than spaces, letter case or compatibility forms."""
+    """Whether they say different things: more than spaces around, or one form of a letter."""
     return _plain(one) != _plain(other)
 
 
-def _plain(query: Query) -> str:
-    text = unicodedata.normalize("NFKC", " ".join(contents(query))).casefold()
-    return " ".join(text.split())
+def _plain(query: Query) -> list[str]:
+    return [unicodedata.normalize("NFC", said).strip() for said in contents(query)]
 
 
 def alike_refusal(one: Query, other: Query, places: Sequence[str]) -> ConfigError:
@@ -98,8 +97,13 @@ def alike_refusal(one: Query, other: Query, places: Sequence[str]) -> ConfigErro
     lost = [c for c in "".join(contents(one)) if c not in "".join(contents(other))]
     lost += [c for c in "".join(contents(other)) if c not in "".join(contents(one))]
     which = ", ".join(dict.fromkeys(map(repr, islice(lost, 5))))
+    why = f", which has none for {which}" if which else ""
+    said = ["\n\n".join(_plain(query)) for query in (one, other)]
+    if said[0].casefold() == said[1].casefold():
+        why = ", which does not tell letter case apart"
+    elif said[0].split() == said[1].split():
+        why = ", which does not tell kinds or numbers of spaces apart"
     return ConfigError(
-        f"{' and '.join(places)} are the same tokens for this model"
-        + (f", which has none for {which}" if which else "")
-        + "; expected prompts that differ"
+        f"{' and '.join(places)} are the same tokens for this model{why}; "
+        "expected prompts that differ"
     )

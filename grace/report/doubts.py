@@ -30,6 +30,8 @@ FLAGS = {
     "not counted",
     "unknown_token": "the model has no token for a character of the prompt or of an option and "
     "reads an unknown token, or nothing, in its place",
+    "turn_not_begun": "the model's chat template does not begin its turn: the text begins behind "
+    "the end of the user's",
     "control_token": "the text spells a control token of the model, as it was meant to",
     "prefix_rounded": "rounding made an option less probable than what begins with it",
     "truncated": "the answer reached the token limit",

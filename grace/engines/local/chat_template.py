@@ -1,12 +1,14 @@
 """A model's chat template: what it takes, what it makes of a conversation, and its clock.
 
 A template is tried before it is trusted: with contents that nobody writes, so that it shows
-which form of content it takes, whether it has a place for a system turn, and how it ends one.
+which form of content it takes, whether it has a place for a system turn, how it begins and ends
+the model's, whether it writes the date, and that it draws nothing at random. It may do any of
+this beside some turns alone, so that each kind of conversation is tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date as Date
 from datetime import datetime, time
 from typing import Any
@@ -15,13 +17,27 @@ from jinja2.exceptions import TemplateError, TemplateSyntaxError
 
 from grace.engines.system_turn import merge_system
 from grace.errors import ConfigError
-from grace.questions.rendered_chat import ANSWER_MARK, SYSTEM_MARK, USER_MARK, turns_of
-from grace.types import Message
+from grace.questions.rendered_chat import (
+    ANSWER,
+    ANSWER_MARK,
+    NEXT,
+    NEXT_MARK,
+    OBJECT,
+    SYSTEM,
+    SYSTEM_MARK,
+    USER,
+    USER_MARK,
+    beginning,
+    marked,
+    misplaced,
+    turns_of,
+)
+from grace.types import Message, Role
 
-USER, SYSTEM = Message("user", USER_MARK), Message("system", SYSTEM_MARK)
-ANSWER = Message("assistant", ANSWER_MARK)
-#: Two days whose dates have nothing in common, and an hour of the day, for trying a clock.
-DAYS, HOUR = (Date(2001, 2, 13), Date(2019, 11, 28)), time(12)
+#: The hour that every prompt has, and moments that have nothing in common with each other: in
+#: the day, and in the time of day alone.
+HOUR = time(12)
+MOMENTS = (datetime(2001, 2, 13, 12), datetime(2019, 11, 28, 12), datetime(2019, 11, 28, 8, 41, 37))
 #: Renderings after which one that draws at random has shown it.
 DRAWS = 12
 #: What a template that cannot render may raise: it is a program.
@@ -35,7 +51,8 @@ class ChatTemplate:
     """Renders conversations with the template of a Hugging Face tokeniser.
 
     `date` is the day its clock shows (YYYY-MM-DD), today's where none is given; `dated` says
-    whether it writes it. Raises ConfigError where it cannot render a user's turn.
+    whether it writes it, `timed` whether it writes the time of day. `beginning` is how it begins
+    the model's turn. Raises ConfigError where it cannot render a user's turn.
     """
 
     def __init__(
@@ -46,13 +63,16 @@ class ChatTemplate:
         self.source = self._find()
         self._parts: dict[str, bool] = {}
         self._merges: bool | None = None
-        self._clock: datetime | None = None
+        self._shapes: set[tuple[Role, ...]] = set()
         self.date = date or self._today()
+        self._clock = datetime.combine(Date.fromisoformat(self.date), HOUR)
         self._take_user()
-        self.dated = self._shows_date()
-        self._clock = _moment(Date.fromisoformat(self.date)) if self.dated else None
-        if "random" in self.source and len({self._apply([USER]) for _ in range(DRAWS)}) > 1:
-            raise ConfigError("the chat template draws at random: each prompt would be another")
+        tried = list(self._kinds())
+        self.dated, self.timed = self._shows_date(tried)
+        self._refuse_random(tried)
+        self.beginning = beginning(
+            self._apply([USER]), self._apply([USER], begun=False), self._answered()
+        )
 
     def render(self, messages: Sequence[Message]) -> str:
         """The conversation as text, the model's turn begun."""
@@ -63,17 +83,36 @@ class ChatTemplate:
         system = any(message.role == "system" for message in messages)
         return merge_system(messages) if system and self._merges_system() else messages
 
+    def problem(self, messages: Sequence[Message]) -> str:
+        """What it does to the turns of such a conversation, each of which it is to write once.
+
+        Found out with marks in place of what is said, once for all conversations of these roles;
+        "" where nothing is wrong.
+        """
+        roles = tuple(message.role for message in messages)
+        if roles in self._shapes:
+            return ""
+        turns = marked(roles)
+        found = misplaced(turns, self._apply(turns))
+        if not found:
+            self._shapes.add(roles)
+        return found
+
     def endings(self) -> list[str]:
         """What it puts behind the model's turn, where it is the last and where it is not."""
         found = []
-        for turns in ([USER, ANSWER], [USER, ANSWER, Message("user", "qznxt")]):
+        for text in self._answered():
+            _, there, behind = text.partition(ANSWER_MARK)
+            found.append(behind.partition(NEXT_MARK)[0] if there else "")
+        return [ending.strip() for ending in found if ending.strip()]
+
+    def _answered(self) -> Iterator[str]:
+        """Conversations with an answer, as the last turn and not as the last, where it has any."""
+        for turns in ([USER, ANSWER], [USER, ANSWER, NEXT]):
             try:
-                text = self._apply(turns, begun=False)
+                yield self._apply(turns, begun=False)
             except ConfigError:
                 continue
-            _, there, behind = text.partition(ANSWER_MARK)
-            found.append(behind.partition("qznxt")[0] if there else "")
-        return [ending.strip() for ending in found if ending.strip()]
 
     def _find(self) -> str:
         """The source of the template that is used; ConfigError where it is not known which."""
@@ -116,15 +155,42 @@ class ChatTemplate:
                     break
         return self._merges
 
-    def _shows_date(self) -> bool:
-        """Whether another day makes another text."""
+    def _kinds(self) -> Iterator[list[Message]]:
+        """Conversations with and without a system turn, short and long, that it renders."""
+        kinds = [[USER], [USER, ANSWER, NEXT]]
+        if not self._merges_system():
+            kinds += [[SYSTEM, *turns] for turns in kinds]
+        for turns in kinds:
+            try:
+                self._apply(turns)
+            except ConfigError:
+                continue
+            yield turns
+
+    def _shows_date(self, kinds: Sequence[Sequence[Message]]) -> tuple[bool, bool]:
+        """Whether another day makes another text, and another time of the day."""
         if "strftime_now" not in self.source:
-            return False
-        texts = set()
-        for day in DAYS:
-            self._clock = _moment(day)
-            texts.add(self._apply([USER]))
-        return len(texts) > 1
+            return False, False
+        own = self._clock
+        texts = []
+        try:
+            for self._clock in MOMENTS:
+                texts.append([self._apply(turns) for turns in kinds])
+        finally:
+            self._clock = own
+        return texts[0] != texts[1] or texts[1] != texts[2], texts[1] != texts[2]
+
+    def _refuse_random(self, kinds: Sequence[Sequence[Message]]) -> None:
+        """ConfigError where the same conversation does not always make the same text."""
+        for turns in kinds:
+            texts = {self._apply(turns) for _ in range(DRAWS)}
+            if found := OBJECT.search(next(iter(texts))):
+                raise ConfigError(
+                    f"the chat template writes {found[0]} into the prompt, which is no text and "
+                    "another in every process; expected one that writes text"
+                )
+            if len(texts) > 1:
+                raise ConfigError("the chat template draws at random: each prompt would be another")
 
     def _today(self) -> str:
         """The day, from the clock that templates have."""
@@ -137,7 +203,7 @@ class ChatTemplate:
     def _apply(self, messages: Sequence[Message], *, begun: bool = True) -> str:
         turns = turns_of(messages, self._parts)
         try:
-            if self._clock is not None:
+            if "strftime_now" in self.source:
                 _compiled(self.source).globals["strftime_now"] = self._clock.strftime
             text: str = self._hf.apply_chat_template(
                 turns, tokenize=False, add_generation_prompt=begun, **self._kwargs
@@ -153,10 +219,6 @@ class ChatTemplate:
                 f"the chat template refuses this conversation (turns: {roles}): {said}"
             ) from error
         return text
-
-
-def _moment(day: Date) -> datetime:
-    return datetime.combine(day, HOUR)
 
 
 def _compiled(source: str) -> Any:

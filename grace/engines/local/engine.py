@@ -18,7 +18,6 @@ from grace.engines.local.memory_budget import Room, find_room
 from grace.engines.local.model_files import describe, find_source
 from grace.engines.local.model_kinds import returns_all
 from grace.engines.local.tokenise import Tokeniser
-from grace.questions.rendered_chat import date_notice
 from grace.scoring import assemble
 from grace.types import UNCHANGED_SINCE, Answer, Answered, EngineInfo, Failure, Prompt, Query
 
@@ -75,7 +74,7 @@ class LocalEngine:
         config, since = describe(self._source)
         if returns_all(self._config):  # other numbers than those of 0.1.0
             config, since = f"{config} all logits".strip(), None
-        details = {"device": str(device), "chat": self.chat, **self._dated()}
+        details = {"device": str(device), "chat": self.chat, **self._noted()}
         return EngineInfo(
             kind="local",
             version=", ".join(versions),
@@ -87,14 +86,14 @@ class LocalEngine:
             config=config,
         )
 
-    def _dated(self) -> dict[str, Any]:
-        """What is to be known of a chat template that writes the date."""
+    def _noted(self) -> dict[str, Any]:
+        """What is to be known of the chat template, the date that it writes, and the tokeniser."""
         template = self._tokeniser.template
-        if template is None or not template.dated:
-            return {}
-        found: dict[str, Any] = {"date": template.date}
-        if self._model_settings.date is None:
-            found["notices"] = [date_notice(template.date)]
+        found: dict[str, Any] = {}
+        if template is not None and template.dated:
+            found["date"] = template.date
+        if notices := self._tokeniser.notices(dated=self._model_settings.date is None):
+            found["notices"] = notices
         return found
 
     @property

@@ -8,19 +8,25 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from grace.engines.local.chat_template import ChatTemplate
-from grace.engines.local.unknown_tokens import FLAG, Lost
+from grace.engines.local.control_tokens import Control
+from grace.engines.local.unknown_tokens import Lost
 from grace.errors import ConfigError, QueryError
+from grace.questions.control_tokens import control_refusal
+from grace.questions.lost_differences import UNKNOWN as FLAG
+from grace.questions.lost_differences import alike_notice
 from grace.questions.rendered_chat import (
-    control_pattern,
-    control_refusal,
-    first_control,
+    NOT_BEGUN,
+    begun_by,
     left_out,
+    not_begun_notice,
+    not_begun_refusal,
     open_thoughts,
     thoughts_refusal,
 )
+from grace.questions.written_dates import date_notice
 from grace.scoring import Placed, check_bos
 from grace.scoring.boundary import Ids, place, spelling_in_context
-from grace.types import Option, Prompt, Query
+from grace.types import Message, Option, Prompt, Query
 
 #: Characters behind the last special token up to which they are taken for the turn's start.
 LONG_TAIL = 100
@@ -88,7 +94,7 @@ class Tokeniser:
         self._specials = [
             token.content for token in tokenizer.added_tokens_decoder.values() if token.special
         ]
-        self._control = control_pattern(self._control_tokens())
+        self._control = Control(tokenizer, self.template.source if self.template else "")
         self._allowed = control
         self._lost = Lost(tokenizer)
         last = max([tokenizer.vocab_size - 1, *tokenizer.added_tokens_decoder])
@@ -120,31 +126,51 @@ class Tokeniser:
 
     def render(self, query: Query) -> str:
         """The context as text, up to where the answer begins; its start may hold anything."""
-        if not self._allowed and (token := first_control(_contents(query), self._control)):
+        if not self._allowed and (token := self._control.first(_contents(query))):
             raise QueryError(control_refusal(token), query, token)
         if self.template is None:
             parts = [message.content for message in query.messages]
             return "\n\n".join([*parts, query.answer_prefix] if query.answer_prefix else parts)
         messages = self.template.taken(query.messages)
-        text = self.template.render(messages) + query.answer_prefix
-        if (lost := left_out(messages, text)) is not None:
+        rendered = self.template.render(messages)
+        if (lost := left_out(messages, rendered)) is not None:
             raise QueryError(
                 f"the chat template leaves out or changes what the {lost.role} says "
                 f"({lost.content[:60]!r}); expected one that writes it as it is",
                 query,
             )
-        if query.options and (tag := open_thoughts(text, messages[-1].content)):
-            raise QueryError(thoughts_refusal(tag), query)
+        if problem := self.template.problem(messages):
+            raise QueryError(
+                f"the chat template {problem}; expected one that writes each turn once, in order",
+                query,
+            )
+        text = rendered + query.answer_prefix
+        if query.options:
+            self._refuse_place(query, text, messages[-1])
         return text
 
-    def _control_tokens(self) -> list[str]:
-        """Special tokens, and those added ones that the chat template itself writes."""
-        source = self.template.source if self.template else ""
-        return [
-            token.content
-            for token in self.hf.added_tokens_decoder.values()
-            if token.special or (token.content in source and not token.content.strip().isalnum())
-        ]
+    def _refuse_place(self, query: Query, text: str, last: Message) -> None:
+        """Refuse options that would stand where no answer does: among thoughts, in no turn."""
+        if self.template is None:
+            return
+        begun = self.template.beginning
+        past = begun.past if last.role == "user" else ()
+        if tag := open_thoughts(text, last.content, past, query.answer_prefix):
+            raise QueryError(thoughts_refusal(tag), query)
+        if not begun_by(query, begun):
+            raise QueryError(not_begun_refusal(begun.missing), query)
+
+    def notices(self, *, dated: bool) -> list[str]:
+        """What is to be known of the chat template and the tokeniser; `dated`: of its date."""
+        found = []
+        if self.template is not None and self.template.dated and dated:
+            time = "12:00" if self.template.timed else ""
+            found.append(date_notice(self.template.date, time=time))
+        if self.template is not None and self.template.beginning.missing:
+            found.append(not_begun_notice(self.template.beginning.missing))
+        if alike := self._lost.alike():
+            found.append(alike_notice(alike))
+        return found
 
     def prompts(self, queries: Iterable[Query]) -> Iterator[Prompt]:
         """The queries as token ids, their options placed behind the context."""
@@ -196,7 +222,7 @@ class Tokeniser:
     def _place(self, query: Query, rendered: Rendered, head_ids: Ids, before: int) -> Placed:
         """The options behind the context."""
         spelt = [spelling for option in query.options for spelling in option.spellings]
-        token = first_control(spelt, self._control)
+        token = self._control.first(spelt)
         if token and not self._allowed:
             raise QueryError(control_refusal(token), query, token)
         wholes = [
@@ -212,8 +238,10 @@ class Tokeniser:
         """What is to be known of a prompt's text: characters lost, control tokens meant."""
         if self._lost.any(text, context):
             yield FLAG
-        if self._allowed and first_control(_contents(query), self._control):
+        if self._allowed and self._control.first(_contents(query)):
             yield MEANT
+        if self.template is not None and not begun_by(query, self.template.beginning):
+            yield NOT_BEGUN
 
     def _refuse_unknown_ids(self, context: Ids, placed: Placed) -> None:
         """Refuse tokens that the model has no weights for."""

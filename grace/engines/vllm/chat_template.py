@@ -7,7 +7,7 @@ writes the date, and which spellings are control tokens.
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,33 +17,30 @@ from grace.engines.system_turn import merge_system
 from grace.engines.vllm.endpoint_pool import Pool
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.errors import ConfigError
+from grace.questions.control_tokens import MARKUP, is_html
 from grace.questions.rendered_chat import (
+    ANSWER,
+    NEXT,
     SYSTEM_MARK,
+    USER,
     USER_MARK,
-    date_notice,
+    Beginning,
+    beginning,
+    marked,
+    misplaced,
+    not_begun_notice,
     turns_of,
-    written_date,
 )
+from grace.questions.written_dates import date_notice, written_date, written_time
 from grace.scoring import common_prefix
 from grace.types import Message, Role
 
 Ids = tuple[int, ...]
 
-USER = Message("user", USER_MARK)
 #: Two answers that end in other tokens.
 WORDS = ("yes", "bad")
 #: A day far from any on which a server renders, to see whether its date can be given.
 OTHER_DAY = date(2001, 2, 13)
-#: What control tokens look like; a server does not list its own.
-MARKUP = re.compile(
-    r"<\|[^<>|\s]{1,40}\|>|<｜[^<>｜]{1,40}｜>|</?[A-Za-z_@][\w:.@-]{0,30}>|\[/?[A-Z_]{2,24}\]"
-)
-#: Names in angle brackets that are text where a tokeniser has them whole (Gemma's has).
-HTML = frozenset((
-    "a", "b", "i", "u", "p", "br", "hr", "em", "sub", "sup", "pre", "div", "img", "span", "code",
-    "strong", "strike", "blockquote", "table", "caption", "thead", "tbody", "tfoot", "tr", "td",
-    "th", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6",
-))  # fmt: skip
 
 
 @dataclass
@@ -56,28 +53,66 @@ class ServerTemplate:
     day: str | None = None  # that is to be written, YYYY-MM-DD
     notices: tuple[str, ...] = ()
     written: str = ""  # the day that the prompts have, where they have one
+    beginning: Beginning = field(default_factory=Beginning)  # of the model's turn
     _parts: dict[str, bool] = field(default_factory=dict)
     _merges: bool | None = None
     _stops: list[int] | None = None
+    _shapes: dict[tuple[Role, ...], str] = field(default_factory=dict)
 
     async def start(self) -> None:
-        """Find out which form of content it takes, and whether it writes the date."""
+        """Find out what it takes, whether it writes the date, and how the model's turn begins."""
         await self._take_user()
-        today = datetime.now().astimezone().date()
-        form = written_date(await self._shown([USER]), today)
-        if not form:
+        await self.probe_system()
+        await self._look_for_date()
+        plain = await self.render([USER], add_generation_prompt=False)
+        begun = await self.render([USER])
+        if begun != await self.render([USER]):
+            raise ConfigError(
+                "the server's chat template draws at random: each prompt would be another"
+            )
+        over = [text for turns in ([], [NEXT]) if (text := await self._answered(turns))]
+        self.beginning = beginning(await self.text(begun), await self.text(plain), over)
+        if self.beginning.missing:
+            self.notices += (not_begun_notice(self.beginning.missing),)
+
+    async def _answered(self, following: Sequence[Message]) -> str:
+        """A conversation with an answer, as text; "" where the template has none."""
+        try:
+            return await self.text(
+                await self.render([USER, ANSWER, *following], add_generation_prompt=False)
+            )
+        except RefusedError:
+            return ""
+
+    async def _look_for_date(self) -> None:
+        """Whether it writes the date, beside a system turn or without one; and give it the day."""
+        kinds = [[USER], *([] if self._merges else [[Message("system", SYSTEM_MARK), USER]])]
+        now = datetime.now().astimezone()
+        shown = [await self._shown(turns) for turns in kinds]
+        forms = [written_date(text, now.date()) for text in shown]
+        if any(written_time(text, now) for text in shown):
+            self.notices += (
+                "the chat template writes the server's own time of day into every prompt: each is "
+                "asked with another (engine=local can keep the time)",
+            )
+        if not any(forms):
             return
+        turns, form = next(pair for pair in zip(kinds, forms, strict=True) if pair[1])
+        await self._keep_date(turns, form, now.date())
+
+    async def _keep_date(self, turns: Sequence[Message], form: str, today: date) -> None:
+        """Give the template the day, if it takes it; and say what is to be known of it."""
         day = date.fromisoformat(self.day) if self.day else today
         given, self.kwargs = self.kwargs, {**self.kwargs, "date_string": OTHER_DAY.strftime(form)}
-        if OTHER_DAY.strftime(form) in await self._shown([USER]):
+        if OTHER_DAY.strftime(form) in await self._shown(turns):
             self.kwargs = {**given, "date_string": day.strftime(form)}
             self.written = day.isoformat()
-            self.notices = () if self.day else (date_notice(self.written),)
+            self.notices += () if self.day else (date_notice(self.written),)
         else:
             self.kwargs = given
             self.written = today.isoformat()
             asked = f", not model.date={self.day}" if self.day and day != today else ""
-            self.notices = (
+            self.notices += (
                 f"the chat template writes the server's own date into every prompt{asked}, and "
                 "takes no other: answers asked on another day are to another prompt "
                 "(engine=local can keep the date)",
@@ -103,6 +138,20 @@ class ServerTemplate:
             body["chat_template_kwargs"] = dict(self.kwargs)
         found: Ids = await self.pool.post("/tokenize", body, check=read_ids)
         return found
+
+    async def problem(self, messages: Sequence[Message]) -> str:
+        """What the template does to the turns of such a conversation; see `misplaced`."""
+        roles = tuple(message.role for message in messages)
+        if roles not in self._shapes:
+            turns = marked(roles)
+            try:
+                text = await self._shown(turns)
+            except RefusedError:  # the conversation itself will be, too
+                text = ""
+            # a tokeniser that has no tokens for them shows no mark at all
+            seen = any(turn.content in text.casefold() for turn in turns)
+            self._shapes[roles] = misplaced(turns, text) if seen else ""
+        return self._shapes[roles]
 
     async def text(self, ids: Sequence[int]) -> str:
         """Ids as text."""
@@ -197,15 +246,32 @@ class Spellings:
             for found in MARKUP.finditer(text):
                 if await self._is_control(found[0]):
                     return found[0]
+            for found in MARKUP.finditer(_usual(text)):  # full-width marks
+                if found[0] not in text and await self._becomes(text, found[0]):
+                    return found[0]
         return ""
+
+    async def _becomes(self, text: str, spelling: str) -> bool:
+        """Whether the tokeniser makes a control token of another spelling of it in the text."""
+        if not await self._is_control(spelling):
+            return False
+        whole = await self.tokenise(f"a{spelling}a")
+        own = [i for i in whole if _usual(await self.text([i])) == _usual(spelling)]
+        return not set(own).isdisjoint(await self.tokenise(text))
 
     async def _is_control(self, spelling: str) -> bool:
         if spelling not in self._known:
             ids = await self.tokenise(f"a{spelling}a")
-            whole = [token for token in ids if (await self.text([token])).strip() == spelling]
-            html = spelling.strip("</>").casefold() in HTML and whole != [self.bos]
+            usual = _usual(spelling)
+            whole = [token for token in ids if _usual(await self.text([token])) == usual]
+            html = is_html(spelling) and whole != [self.bos]
             self._known[spelling] = bool(whole) and not html
         return self._known[spelling]
+
+
+def _usual(text: str) -> str:
+    """Letter case and compatibility forms left out, as some normalisers do."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def read_ids(answer: Any) -> Ids:

@@ -17,7 +17,17 @@ from grace.engines.vllm.endpoint_pool import Pool
 from grace.engines.vllm.problems import RefusedError
 from grace.engines.vllm.unknown_tokens import Unknown
 from grace.errors import ConfigError, QueryError
-from grace.questions.rendered_chat import control_refusal, left_out, open_thoughts, thoughts_refusal
+from grace.questions.control_tokens import control_refusal
+from grace.questions.lost_differences import UNKNOWN as FLAG
+from grace.questions.lost_differences import alike_notice
+from grace.questions.rendered_chat import (
+    NOT_BEGUN,
+    begun_by,
+    left_out,
+    not_begun_refusal,
+    open_thoughts,
+    thoughts_refusal,
+)
 from grace.scoring import check_bos, place_options
 from grace.scoring.boundary import Ids, spelling_in_context
 from grace.types import Failure, Message, Prompt, Query
@@ -65,9 +75,11 @@ class ServerTokeniser:
         self._behind: Ids | None = None  # what the tokeniser puts behind a text of its own accord
 
     async def start(self) -> None:
-        """Try the chat template, before anything is asked."""
+        """Try the chat template and the tokeniser, before anything is asked."""
         if self.chat:
             await self.template.start()
+        if alike := await self._unknown.alike():
+            self.template.notices += (alike_notice(alike),)
 
     async def prompts(self, queries: Sequence[Query]) -> list[Prompt | Failure]:
         """Every query as token ids, in order; one that cannot be rendered is a failure."""
@@ -84,7 +96,7 @@ class ServerTokeniser:
                     found = await self._context(query)
                 except RefusedError as error:
                     return Failure(f"the server cannot render the prompt: {error}")
-            self._check(query, found)
+            await self._check(query, found)
             return found
 
         contexts = await asyncio.gather(*(context(query) for query in queries))
@@ -101,7 +113,7 @@ class ServerTokeniser:
                 found.append(await self._flagged(placed))
         return found
 
-    def _check(self, query: Query, context: Context) -> None:
+    async def _check(self, query: Query, context: Context) -> None:
         """Refuse what was rendered to something else than was meant."""
         try:
             check_bos(context.ids, self.bos)
@@ -112,15 +124,30 @@ class ServerTokeniser:
         if not self.chat:
             return
         messages = self.merged(query.messages)
-        lost = left_out(messages, context.text, loose=not context.exact)
+        lost = left_out(messages, context.text, spaces=True, loose=not context.exact)
         if lost is not None and not self._unknown.loses:
             raise QueryError(
                 f"the server's chat template leaves out or changes what the {lost.role} says "
                 f"({lost.content[:60]!r}); expected one that writes it as it is",
                 query,
             )
-        if query.options and (tag := open_thoughts(context.text, messages[-1].content)):
+        if problem := await self.template.problem(messages):
+            raise QueryError(
+                f"the server's chat template {problem}; expected one that writes each turn once, "
+                "in order",
+                query,
+            )
+        if query.options:
+            self._refuse_place(query, context.text, messages[-1])
+
+    def _refuse_place(self, query: Query, text: str, last: Message) -> None:
+        """Refuse options that would stand where no answer does: among thoughts, in no turn."""
+        begun = self.template.beginning
+        past = begun.past if last.role == "user" else ()
+        if tag := open_thoughts(text, last.content, past, query.answer_prefix):
             raise QueryError(thoughts_refusal(tag), query)
+        if not begun_by(query, begun):
+            raise QueryError(not_begun_refusal(begun.missing), query)
 
     async def _refuse_control(self, queries: Sequence[Query]) -> None:
         """Refuse control tokens spelt in what is asked; a started answer may have them."""
@@ -131,13 +158,14 @@ class ServerTokeniser:
                 raise QueryError(control_refusal(token), query, token)
 
     async def _flagged(self, prompt: Prompt) -> Prompt:
-        """The prompt with a flag where characters have no token."""
+        """The prompt with a flag where characters have no token, or it begins in no turn."""
         texts = [prompt.text, *(m.content for m in prompt.query.messages)]
         texts += [form.text for forms in prompt.forms for form in forms]
         ids = {*prompt.context, *(i for forms in prompt.forms for f in forms for i in f.ids)}
-        if not await self._unknown.any(texts, ids):
-            return prompt
-        return replace(prompt, flags=(*prompt.flags, "unknown_token"))
+        further = (FLAG,) if await self._unknown.any(texts, ids) else ()
+        if not begun_by(prompt.query, self.template.beginning):
+            further = (*further, NOT_BEGUN)
+        return replace(prompt, flags=(*prompt.flags, *further)) if further else prompt
 
     async def spell(self, token: int) -> str:
         """One token as text, for people."""

@@ -13,7 +13,8 @@ from transformers import AutoTokenizer
 import grace
 from grace.engines.local.chat_template import ChatTemplate
 from grace.engines.local.tokenise import Tokeniser
-from grace.questions.rendered_chat import open_thoughts, written_date
+from grace.questions.rendered_chat import open_thoughts
+from grace.questions.written_dates import written_date
 from grace.types import Message, Option, Query
 from tests.tiny import CHATML
 
