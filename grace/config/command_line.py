@@ -31,11 +31,12 @@ from grace.config.multirun import (
     TROUBLE,
     OneOf,
     keep_words,
+    refuse_one_folder,
     run_several,
 )
-from grace.config.overrides import as_overrides, read_words, sweep
+from grace.config.overrides import as_overrides, read_words, sweep, varied_names
 from grace.config.refuse_code import refuse_words
-from grace.config.resources import choices
+from grace.config.resources import choices, find_data
 from grace.errors import ConfigError, GraceError
 from grace.version import __version__
 
@@ -104,7 +105,7 @@ def main(
             sys.exit(OK)
         if not flags.multirun:
             sys.exit(job(compose(settings, config_name)))
-        runs = _runs(settings, config_name, read)
+        runs = _runs(settings, config_name, read, keeps=command is RUN)
         if one_at_a_time and len(runs) > 1 and not all(run.config["dry_run"] for run in runs):
             raise ConfigError(f"--multirun: {len(runs)} at once; expected one")
         keep_words(settings, runs)
@@ -112,22 +113,37 @@ def main(
 
 
 def _runs(
-    settings: Sequence[str], config_name: str, read: Callable[[dict[str, Any]], Any] | None
+    settings: Sequence[str],
+    config_name: str,
+    read: Callable[[dict[str, Any]], Any] | None,
+    *,
+    keeps: bool,
 ) -> list[OneOf]:
-    """Every run of a sweep, with its settings checked before the first is begun."""
+    """Every run of a sweep, with its settings checked before the first is begun.
+
+    Where each `keeps` its results, each must have a folder of its own.
+    """
     from grace.config.compose import compose_overrides
     from grace.config.settings import read_settings
 
     swept = sweep(settings)
-    runs = []
+    varied = varied_names(settings)
+    runs, checked = [], []
     for number, (label, overrides) in enumerate(swept, 1):
         try:
             config = compose_overrides(overrides, config_name)
-            (read or read_settings)(config)
+            checked.append((read or read_settings)(config))
         except ConfigError as error:
             raise ConfigError(f"run {number} of {len(swept)} ({label}): {error}") from error
-        runs.append(OneOf(label, config))
+        runs.append(OneOf(label, config, varied))
+    if keeps:
+        refuse_one_folder(runs, [one.folder if _has_stimuli(one) else None for one in checked])
     return runs
+
+
+def _has_stimuli(settings: Any) -> bool:
+    """Whether a run's stimuli are there: without them it ends before it has a folder."""
+    return os.path.exists(find_data(settings.data or settings.study.data))  # noqa: PTH110
 
 
 def _show_configuration(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +12,14 @@ from typing import Any
 
 from grace.config.missing_library import in_words
 from grace.config.resources import expand
-from grace.errors import GraceError
+from grace.config.validation_messages import NAME_PATTERN
+from grace.errors import ConfigError, GraceError
 
 OK, BAD_INPUT, FAILED_QUERIES, INTERRUPTED = 0, 1, 3, 130
 #: Of a command that looks for trouble: it found some.
 TROUBLE = 3
+#: Settings that a run's folder is named by.
+_IN_FOLDER = ("study", "exp", "model", "model.name", "tag", "shard", "output")
 _TOLD = {
     OK: "done",
     BAD_INPUT: "not ready",
@@ -29,6 +34,7 @@ class OneOf:
 
     label: str  # the settings that vary: "study=1 exp=2"
     config: dict[str, Any]
+    varied: tuple[str, ...] = ()  # their names
 
 
 def keep_words(words: Sequence[str], runs: Sequence[OneOf]) -> None:
@@ -40,6 +46,42 @@ def keep_words(words: Sequence[str], runs: Sequence[OneOf]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"settings": list(words), "runs": [one.label for one in runs]}
         path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), "utf-8")
+
+
+def refuse_one_folder(runs: Sequence[OneOf], folders: Sequence[Path | None]) -> None:
+    """ConfigError where two runs of a sweep would have one folder, which holds one run.
+
+    The second would be refused, or take the first's place, after the first was asked. None is
+    the folder of a run that comes to nothing.
+    """
+    first: dict[str, int] = {}
+    for number, (one, folder) in enumerate(zip(runs, folders, strict=True), 1):
+        if folder is None or one.config["dry_run"]:
+            continue
+        before = first.setdefault(os.path.abspath(folder), number)  # noqa: PTH100  (no links)
+        if before != number:
+            raise ConfigError(
+                f"runs {before} and {number} of {len(runs)} ({runs[before - 1].label}; "
+                f"{one.label}) would both have the folder {folder}; {_apart(runs)}"
+            )
+
+
+def _apart(runs: Sequence[OneOf]) -> str:
+    """How runs are told apart: by a tag made of what varies, where that can be part of a name."""
+    names = [name for name in runs[0].varied if name not in _IN_FOLDER]
+    values = [tuple(str(_setting(one.config, name)) for name in names) for one in runs]
+    tag = runs[0].config.get("tag")
+    if names and all(re.fullmatch(NAME_PATTERN, f"t{v}") for some in values for v in some):
+        parts = "-".join(f"${{{name}}}" for name in names)
+        return f"keep them apart with 'tag={f'{tag}-' if tag else 't'}{parts}'"
+    return "run them one after another, each with a tag=NAME of its own"
+
+
+def _setting(config: Any, name: str) -> Any:
+    """A setting by its dotted name; a group is none that can be part of a name."""
+    for part in name.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config
 
 
 def run_several(

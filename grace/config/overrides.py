@@ -72,7 +72,23 @@ def read_words(words: Sequence[str]) -> list[Word]:
         if name.startswith("hydra"):
             raise ConfigError(f"{name}: no such setting; Hydra's own are not Grace's")
         found.append(Word(typed, how, name, parts["value"] if equals else None))
+    _refuse_twice(found)
     return found
+
+
+def _refuse_twice(words: Sequence[Word]) -> None:
+    """Refuse two values for one setting, of which one would count and neither be said."""
+    seen: dict[str, str] = {}
+    for word in words:
+        if word.value is None or word.how in ("+", "~"):
+            continue
+        name = word.name.replace("_", "-") if _VLLM_ARGUMENT.fullmatch(word.name) else word.name
+        value = word.value.strip().strip(QUOTES)
+        before = seen.setdefault(name, value)
+        if before != value:
+            raise ConfigError(
+                f"{name} is given twice, as {_told(before)} and as {_told(value)}; expected it once"
+            )
 
 
 def as_overrides(words: Sequence[str]) -> list[str]:
@@ -92,6 +108,11 @@ def sweep(words: Sequence[str]) -> list[tuple[str, list[str]]]:
         ]
         runs.append((" ".join(varied) or "as given", list(chosen)))
     return runs
+
+
+def varied_names(words: Sequence[str]) -> tuple[str, ...]:
+    """The settings that vary in a sweep."""
+    return tuple(word.name for word in read_words(words) if len(list(_each(word))) > 1)
 
 
 def _bare(override: str) -> str:

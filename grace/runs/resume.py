@@ -29,6 +29,7 @@ from grace.config import ModelSettings, Settings
 from grace.engines import cached_commit
 from grace.runs.manifest import library_versions
 from grace.runs.prompt_examples import NAME as EXAMPLES
+from grace.runs.settings_differences import that_ask
 from grace.store import Store
 from grace.tables.write import replacing
 from grace.types import EngineInfo, Failure
@@ -206,12 +207,15 @@ def as_before(settings: Settings) -> ModelSettings:
 
 
 def fingerprint(job: Job) -> str:
-    """A hash of all that decides what each query becomes, without asking the engine."""
+    """A hash of all that decides what each query becomes, without asking the engine.
+
+    What a study says for its readers is no part of it: tables are written anew without a model.
+    """
     ignored = {"output", "dry_run", "store", "overwrite", "report", "profile", "max_failures"}
     ignored |= {"shard"}  # every shard makes the same plan
     content = {
         "grace": [__version__, code_stamp()],
-        "settings": job.settings.model_dump(mode="json", exclude=ignored),
+        "settings": that_ask(job.settings.model_dump(mode="json", exclude=ignored)),
         "stimuli": job.stimuli.sha256,
         "templates": job.template_hashes,
         "libraries": library_versions(),

@@ -8,7 +8,7 @@ differ; and a pilot may grow, for its rows are among those of every larger one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,6 @@ FREE = (
     "pilot",
     "tag",
     "study.data",
-    "study.title",
-    "study.source",
     "engine.max_batch_tokens",
     "engine.max_batch_texts",
     "engine.threads",
@@ -49,6 +47,10 @@ FREE = (
     "model.weights_gib",
     "serve.",
 )
+#: What a study says for its readers alone, and how its tables are made of the same answers.
+TOLD_OF_STUDY = ("title", "source", "item", "participant")
+TOLD_OF_EXPERIMENT = ("reductions",)
+TOLD_OF_QUESTION = ("meaning", "wide", "marginals")
 #: Settings that earlier versions did not have, and the values that are as they were.
 AS_BEFORE: Mapping[str, Any] = {"exp.option_space": "auto", "model.control_tokens": "refuse"}
 #: Differences told; more are counted.
@@ -70,17 +72,21 @@ def refuse_differences(job: Job) -> None:
             "keep this run apart with tag=NAME, or replace the results with overwrite=true"
         ) from error
     if found:
+        now = job.settings.study.file
+        if now and before.get("study_file") not in (None, "", now):
+            found.insert(0, f"the study's file: {before['study_file']} → {now}")
         more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
         raise ConfigError(
             f"{job.settings.folder} holds a run with other settings: {'; '.join(found[:TOLD])}"
-            f"{more}. Keep this run apart with tag=NAME, or replace the results with overwrite=true"
+            f"{more}. Keep this run apart with tag=NAME, or replace the results with "
+            "overwrite=true, which asks only what changed: the store keeps every answer"
         )
 
 
 def differences(before: Mapping[str, Any], job: Job) -> Iterator[str]:
     """Each difference as "setting: old → new"."""
-    old = dict(_leaves(before["settings"]))
-    new = dict(_leaves(job.settings.model_dump(mode="json")))
+    old = dict(_leaves(that_ask(before["settings"])))
+    new = dict(_leaves(that_ask(job.settings.model_dump(mode="json"))))
     for name in dict.fromkeys([*old, *new]):
         a, b = old.get(name, AS_BEFORE.get(name)), new.get(name)
         if name == "model.date" and b == before["engine"]["details"].get("date"):
@@ -98,6 +104,33 @@ def differences(before: Mapping[str, Any], job: Job) -> Iterator[str]:
         a, b = (kept.get(name, "none")[:8] for kept in (hashes, job.template_hashes))
         if a != b:
             yield f"template {name}: {a} → {b}"
+
+
+def that_ask(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without what a study says for readers, of other experiments, and of its tables.
+
+    Where that has changed the tables are written anew, of the same answers.
+    """
+    study = _without(settings["study"], TOLD_OF_STUDY)
+    study["columns"] = {
+        name: _without(column, ("meaning",)) for name, column in study["columns"].items()
+    }
+    study["experiments"] = {
+        name: _without(experiment, TOLD_OF_EXPERIMENT)
+        | {
+            "questions": {
+                title: _without(question, TOLD_OF_QUESTION)
+                for title, question in experiment["questions"].items()
+            }
+        }
+        for name, experiment in study["experiments"].items()
+        if name == str(settings["exp"]["name"])
+    }
+    return {**settings, "study": study}
+
+
+def _without(group: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in group.items() if name not in names}
 
 
 def _pilot(before: Mapping[str, Any], job: Job) -> Iterator[str]:

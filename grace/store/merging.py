@@ -8,12 +8,14 @@ stores disagree, nothing is written.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grace.errors import ConfigError
 from grace.store.agreement import default_tolerance, disagreement
 from grace.store.database import Database
 from grace.store.encode import EncodedAnswer, decode_engine
@@ -23,6 +25,8 @@ from grace.types import EngineInfo
 
 #: Rows in memory at a time.
 PAGE = 256
+#: How the store of a part of a run is named.
+_SHARD = re.compile(r"(?P<whole>.+)-shard\d+of\d+(?P<ending>\.\w+)?")
 #: Conflicts told, and conflicts after which it is pointless to look for more.
 TOLD, MANY = 3, 1000
 
@@ -47,6 +51,7 @@ def merge(
     is dropped; of two failures the later stays.
     """
     out = Path(out)
+    _refuse_shard(out)
     was_there = os.path.exists(out)  # noqa: PTH110  (Path's fails on a long name)
     try:
         with Store.open(out) as store:
@@ -57,6 +62,17 @@ def merge(
                 with suppress(OSError):
                     out.with_name(out.name + ending).unlink()
         raise
+
+
+def _refuse_shard(out: Path) -> None:
+    """Refuse to merge into one of the shards: the store that is merged into was forgotten."""
+    shard = _SHARD.fullmatch(out.name)
+    if shard and os.path.exists(out):  # noqa: PTH110  (Path's fails on a long name)
+        whole = out.with_name(f"{shard['whole']}{shard['ending'] or ''}")
+        raise ConfigError(
+            f"{out}: it is one of the shards, and the others would be merged into it; expected "
+            f"the store to merge into before them, such as {whole}"
+        )
 
 
 def _merge(store: Store, sources: list[Path], tolerance: float | None) -> Merged:

@@ -29,7 +29,7 @@ from grace.config.settings import (
     VllmSettings,
     read_settings,
 )
-from grace.errors import GraceError
+from grace.errors import ConfigError, GraceError
 from tests.places import ROOT
 from tests.runs.test_run import model, run
 from tests.stimuli.test_stimuli import STUDY1, to_csv
@@ -220,6 +220,64 @@ def test_a_sweep_with_a_wrong_setting_asks_nothing(tmp_path: Path) -> None:
     said = run("--multirun", "study=1,2", "seed=0,-1", cwd=tmp_path, code=1)
     assert said.startswith("error: run 2 of 4 (study=1 seed=-1): seed=-1: expected 0 or more")
     assert not list(tmp_path.iterdir())
+
+
+SHARED = [
+    (["exp.temperature=0.5,1.0", "exp=1"], "with 'tag=t${exp.temperature}'"),
+    (["seed=0,1", "exp.answer_prefix=,Well"], "'tag=t${seed}-${exp.answer_prefix}'"),
+    (["exp.answer_prefix=Well:,So:"], "run them one after another, each with a tag=NAME"),
+    (["seed=range(0,3)", "tag=x"], "with 'tag=x-${seed}'"),
+    (["engine.threads=1,2", "study=1,2"], "runs 1 and 3 of 4"),
+    (["pilot=2,4", "overwrite=true"], "'tag=t${pilot}'"),
+]
+
+
+@pytest.mark.parametrize(("words", "found"), SHARED, ids=[found for _, found in SHARED])
+def test_runs_of_a_sweep_that_would_share_a_folder_are_refused(
+    words: list[str], found: str, tiny: Tiny, tmp_path: Path
+) -> None:
+    said = run("--multirun", *words, *model(tiny("llama-byte")), cwd=tmp_path, code=1)
+    assert found in said
+    assert "would both have the folder outputs/" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_tag_that_is_proposed_keeps_runs_apart(tiny: Tiny, tmp_path: Path) -> None:
+    words = ["study=2", "exp=1", "exp.temperature=0.5,1.0", "exp.max_tokens=2", "pilot=2"]
+    words += ["tag=t${exp.temperature}", *model(tiny("llama-byte"))]
+    run("--multirun", *words, cwd=tmp_path)
+    assert {path.name for path in (tmp_path / "outputs/2/1").iterdir()} == {
+        "tiny-t0.5", "tiny-t1.0",
+    }  # fmt: skip
+
+
+def test_a_sweep_that_keeps_nothing_may_share_a_folder(tiny: Tiny, tmp_path: Path) -> None:
+    words = ["study=2", "exp=2", "exp.forms=true,false", "pilot=2", "dry_run=true"]
+    run("--multirun", *words, *model(tiny("llama-byte")), cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["study=1", "exp=2", "study=2"],
+        ["seed=1", "exp=1", "++seed=2"],
+        ["exp=1", "exp.temperature=0.5", "exp.temperature=1"],
+        ["data=a.csv", "data=b.csv"],
+        ["serve.args.max-num-seqs=3", "serve.args.max_num_seqs=4"],
+        ["study.factors=[access]", "study.factors=[observe]"],
+    ],
+)
+def test_a_setting_with_two_values_is_refused(words: list[str]) -> None:
+    said = refused(*words)
+    assert "is given twice, as " in said
+    with pytest.raises(ConfigError, match="is given twice, as "):
+        sweep(words)
+
+
+def test_a_setting_twice_with_one_value_is_that_setting() -> None:
+    words = ["study=2", "exp=1", "seed=3", "seed='3'", "study='2'"]
+    assert read_settings(compose(words)).seed == 3
+    assert len(sweep([*words, "pilot=1,2", "pilot=1,2"])) == 4
 
 
 def fields(kind: type[BaseModel], before: str = "") -> dict[str, Any]:

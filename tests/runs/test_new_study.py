@@ -129,3 +129,63 @@ def test_variants_whose_prompts_differ_are_asked(template: str, own: Path, tiny:
     assert {f"{d}{s}_{o}" for d in ("tea", "coffee") for s in "12" for o in ("hot", "cold")} <= {
         *trials
     }
+
+
+#: Edits of a finished study, and what is then in its tables.
+TELLING = [
+    ("what the tea is in", "which vessel"),
+    ("title: Does tea cool down?", "title: Does it?"),
+    ('"prob_{option}"', '"p_{option}"'),
+    ("mass: temperature_mass", "mass: temperature_mass, entropy: bits"),
+    ("item: cup\n", ""),
+    ("participant: person\n", "source: A book\n"),
+    ("options: [hot, cold]", "options: [hot, cold]\n        meaning: how warm it is"),
+    ("choices: {hot: [hot], cold: [cold]}", "choices: {hot: [hot]}"),  # of the other experiment
+]
+
+
+@pytest.mark.parametrize(("old", "new"), TELLING, ids=[old for old, _ in TELLING])
+def test_an_edit_that_changes_no_answer_writes_the_tables_anew(
+    old: str, new: str, own: Path, tiny: Tiny
+) -> None:
+    words = ["study=tea", "exp=2", *model(tiny("llama-byte"))]
+    run(*words, cwd=own)
+    folder = own / "outputs/tea/2/tiny"
+    before = grace.load(folder).trials
+    edit(own / YAML, old, new)
+    assert "All of it was answered before; writing the tables." in run(*words, cwd=own)
+    after = grace.load(folder)
+    assert after.trials.filter(regex="hot|cold").to_numpy().tolist() == (
+        before.filter(regex="hot|cold").to_numpy().tolist()
+    )
+    assert ("p_hot" in after.trials) == ("p_{option}" in new)
+    assert ("bits" in after.trials) == ("entropy" in new)
+    assert ("which vessel" in (folder / "codebook.json").read_text("utf-8")) == ("vessel" in new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("[hot, cold]\n", "[warm, cold]\n", "study.experiments.2.questions.temperature.options"),
+        ("factors: [minutes]", "factors: [minutes, cup]", "study.factors"),
+        ('meaning: "what the tea is in"', "meaning: x, aliases: {meaning: mug}", "aliases.meaning"),
+    ],
+)
+def test_another_edit_is_refused_and_says_that_answers_are_kept(
+    old: str, new: str, found: str, own: Path, tiny: Tiny
+) -> None:
+    words = ["study=tea", "exp=2", *model(tiny("llama-byte"))]
+    run(*words, cwd=own)
+    edit(own / YAML, old, new)
+    said = run(*words, cwd=own, code=1)
+    assert found in said
+    assert "overwrite=true, which asks only what changed: the store keeps every answer" in said
+
+
+def test_a_copied_study_with_its_old_name_is_told_apart(own: Path, tiny: Tiny) -> None:
+    words = ["exp=2", *model(tiny("llama-byte"))]
+    run("study=tea", *words, cwd=own)
+    text = (own / YAML).read_text(encoding="utf-8").replace("[hot, cold]\n", "[warm, cold]\n")
+    (own / "conf/study/tee.yaml").write_text(text, encoding="utf-8")
+    said = run("study=tee", *words, cwd=own, code=1)
+    assert "the study's file: tea.yaml → tee.yaml" in said

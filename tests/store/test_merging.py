@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from grace.errors import ConfigError
 from grace.store import Store, StoreConflictError, StoreError, merge
 from grace.store.agreement import default_tolerance, disagreement, largest_difference
 from grace.types import FormScore, OptionScore, OptionScores
@@ -132,3 +133,17 @@ def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="a: "):
             merge(out, [source])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_shard_is_no_store_to_merge_into(tmp_path: Path) -> None:
+    """The shell makes of `merge outputs/answers-shard*.sqlite` the first shard and the others."""
+    shards = [tmp_path / f"answers-shard{k}of2.sqlite" for k in (1, 2)]
+    for n, shard in enumerate(shards):
+        fill(shard, 5, start=20 * n)
+    before = [shard.read_bytes() for shard in shards]
+    with pytest.raises(ConfigError, match=r"one of the shards.*such as .*/answers\.sqlite$"):
+        merge(shards[0], shards[1:])
+    assert [shard.read_bytes() for shard in shards] == before
+    out = tmp_path / "answers.sqlite"
+    assert merge(out, shards).answers == 10
+    assert merge(out, shards).known == 10  # a whole that is there may grow
