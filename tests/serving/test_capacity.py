@@ -166,6 +166,7 @@ def test_a_row_for_each_size_that_divides_the_heads() -> None:
         ("model=gemma-9b serve.args.gpu-memory-utilization=1.2", "above 0, at most 1"),
         ("model=gemma-9b serve.args.max-model-len=none", "whole number"),
         ("model=gemma-9b serve.args.kv-cache-dtype=odd", "capacity does not count it"),
+        ("model=gemma-9b serve.args.cpu-offload-gb=x", "expected a number of GiB"),
         ("model=gemma-9b gpu=a1000", "no such card; expected cpu, one of t4"),
         ("model=gemma-9b count=0", "count=0: expected 1 or more"),
         ("model=gemma-9b gpu_gib=-1", "gpu_gib=-1"),

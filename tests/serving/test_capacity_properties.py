@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
+from grace.errors import ConfigError
 from grace.serving.capacity.architecture import from_config
 from grace.serving.capacity.kv_cache import Kept, Pool, make_pool
+from grace.serving.capacity.weights import weigh
+from tests.serving.architectures import CONFIGS
 
 FEW = budget(max_examples=80, deadline=None)
 
@@ -111,3 +114,39 @@ def test_a_window_never_takes_more_than_the_whole_and_a_block(
     whole = {**config, "layer_types": ["full_attention"] * config["num_hidden_layers"]}
     found, plain = pool(config, kept), pool(whole, kept)
     assert found.request_blocks <= (plain.request_blocks + 1) * found.groups
+
+
+NAMES = sorted({name for config in CONFIGS.values() for name in config} | {
+    "kv_lora_rank", "qk_rope_head_dim", "layer_types", "hybrid_override_pattern",
+    "n_routed_experts", "full_attention_interval", "linear_num_value_heads", "rope_scaling", "text_config", "dtype",
+    "vision_config", "num_experts_per_tok", "first_k_dense_replace", "q_lora_rank",
+})  # fmt: skip
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=4),
+    st.sampled_from(["bfloat16", "deepseek_v3", "gemma3", "LLLG", "M*"]),
+    st.lists(st.one_of(st.integers(0, 40), st.text(max_size=3)), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["bits", "quant_method", "type", "factor", "depth", "hidden_size"]),
+        st.one_of(st.integers(), st.text(max_size=3), st.none()), max_size=3,
+    ),
+)  # fmt: skip
+
+
+@FEW
+@given(
+    st.sampled_from(sorted(CONFIGS)),
+    st.dictionaries(st.sampled_from(NAMES), JUNK, max_size=3),
+    st.sampled_from([1, 2]),
+)
+def test_whatever_a_config_says_is_counted_or_refused(
+    name: str, junk: dict[str, Any], tp: int
+) -> None:
+    try:
+        a = from_config({**CONFIGS[name], **junk}, "config.json")
+    except ConfigError:
+        return
+    weights = weigh(a, "bfloat16", a.quantization)
+    assert weights is None or 0 < weights.share(tp) <= weights.total
+    found = make_pool(a, Kept(4096, 16, 2, (2, 2), 4096), tp)
+    assert found.tokens(found.blocks(2**33)) >= 0
+    assert found.bytes_per_token > 0

@@ -103,6 +103,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 def from_config(given: Mapping[str, Any], where: str) -> Architecture:
     """The same of a config.json that has been read; `where` is told in errors."""
+    try:
+        return _from_config(given, where)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(
+            f"{where}: {type(error).__name__}: {error}; expected values as in a model's config.json"
+        ) from error
+
+
+def _from_config(given: Mapping[str, Any], where: str) -> Architecture:
     config = {**given, **(given.get("text_config") or given.get("llm_config") or {})}
     reader = _Reader(config, where)
     kind = str(config.get("model_type", ""))
@@ -116,10 +125,12 @@ def from_config(given: Mapping[str, Any], where: str) -> Architecture:
     heads = reader.number("num_attention_heads", "n_head", "num_heads")
     hidden = reader.number("hidden_size", "n_embd", "d_model")
     count = reader.number("num_hidden_layers", "n_layer", "num_layers")
+    if count > MOST_LAYERS:
+        raise ConfigError(f"{where}: {count} layers; expected a model's config.json")
     mla = kind in _MLA and config.get("kv_lora_rank") is not None
     window = window_of(config)
     quantization = _quantization(given, config)
-    return Architecture(
+    found = Architecture(
         model_type=kind,
         layers=(LATENT,) * count if mla else layer_kinds(config, count, window, where),
         heads=heads,
@@ -138,6 +149,18 @@ def from_config(given: Mapping[str, Any], where: str) -> Architecture:
         kv_bytes=quantization[2],
         config=config,
     )  # fmt: skip
+    if not found.layers or not found.head_dim or not found.kv_heads:
+        raise ConfigError(
+            f"{where}: no layers or no width of heads; expected a model's config.json"
+        )
+    if {"mamba", "linear"} & set(found.layers) and found.state is None:
+        raise ConfigError(f"{where}: layers with a state whose size is not said")
+    return found
+
+
+#: No number of a config.json is as large.
+MOST = 10**9
+MOST_LAYERS = 10_000
 
 
 class _Reader:
@@ -151,7 +174,7 @@ class _Reader:
             value = self.config.get(name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST:
                 raise ConfigError(f"{self.where}: {name}={value!r}; expected a whole number")
             if value:
                 return value

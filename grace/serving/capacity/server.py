@@ -66,7 +66,7 @@ def read_server(
         utilisation=utilisation,
         kv_memory=kv_memory,
         blocks=None if override is None else whole(override, "num-gpu-blocks-override"),
-        offload=float(arguments.get("cpu-offload-gb") or 0),
+        offload=_offload(arguments.get("cpu-offload-gb")),
         notes=tuple(_notes(arguments)),
     )
 
@@ -129,6 +129,17 @@ def _share(value: Any) -> float:
             f"serve.args.gpu-memory-utilization={value}: expected a number above 0, at most 1"
         )
     return share
+
+
+def _offload(value: Any) -> float:
+    """GiB of weights that stay in main memory."""
+    try:
+        found = float(value or 0)
+    except (TypeError, ValueError):
+        found = -1
+    if isinstance(value, bool) or not 0 <= found < 10**6:
+        raise ConfigError(f"serve.args.cpu-offload-gb={value}: expected a number of GiB")
+    return found
 
 
 def _dtype(arguments: Mapping[str, Any], a: Architecture, card: Card) -> str:

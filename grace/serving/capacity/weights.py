@@ -24,6 +24,8 @@ _BITS = {
     "fbgemm_fp8": 8, "ptpc_fp8": 8, "modelopt": 8, "compressed-tensors": 8, "experts_int8": 8,
     "gguf": 5, "quark": 8,
 }  # fmt: skip
+#: Parameters that a model may have at all.
+MOST = 10**15
 #: How far a figure may be from what was counted and still be the same thing.
 _NEAR = math.log(1.25)
 
@@ -91,8 +93,11 @@ def bits_of(quantization: str, bits: float | None = None) -> float | None:
 
 def weigh(a: Architecture, dtype: str, quantization: str) -> Weights | None:
     """The weights in a numeric type or quantised, counted; None where that cannot be."""
-    parts = count_parameters(a)
-    if parts is None:
+    try:
+        parts = count_parameters(a)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):  # no numbers
+        parts = None
+    if parts is None or not 0 < parts.total < MOST:
         return None
     each = float(BYTES[dtype])
     matrices = each
