@@ -118,7 +118,8 @@ def test_a_window_never_takes_more_than_the_whole_and_a_block(
 
 NAMES = sorted({name for config in CONFIGS.values() for name in config} | {
     "kv_lora_rank", "qk_rope_head_dim", "layer_types", "hybrid_override_pattern",
-    "n_routed_experts", "full_attention_interval", "linear_num_value_heads", "rope_scaling", "text_config", "dtype",
+    "n_routed_experts", "full_attention_interval", "linear_num_value_heads", "rope_scaling",
+    "text_config", "dtype",
     "vision_config", "num_experts_per_tok", "first_k_dense_replace", "q_lora_rank",
 })  # fmt: skip
 JUNK = st.one_of(

@@ -33,7 +33,10 @@ def window_of(config: Mapping[str, Any]) -> int:
     """Tokens that layers with a window or a chunk keep; 0 where no layer has one."""
     if str(config.get("model_type")).startswith("qwen") and not config.get("use_sliding_window"):
         return 0
-    return int(config.get("sliding_window") or config.get("attention_chunk_size") or 0)
+    found = int(config.get("sliding_window") or config.get("attention_chunk_size") or 0)
+    if found < 0:
+        raise ValueError(f"a window of {found} tokens")
+    return found
 
 
 def layer_kinds(config: Mapping[str, Any], count: int, window: int, where: str) -> tuple[Kind, ...]:
