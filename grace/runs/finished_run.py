@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grace.asking import Job, load_job
-from grace.config import find_data, read_settings
+from grace.config import read_settings
 from grace.errors import ConfigError
 from grace.runs.resume import Recalled, recall
 from grace.runs.settings_differences import manifest_of
@@ -27,11 +27,14 @@ class Reopened:
 
 
 def reopen(folder: Path) -> Reopened:
-    """The run in a folder, wherever the folder is now; the stimuli file must still be there."""
+    """The run in a folder, wherever the folder is now; the stimuli file must still be there.
+
+    Where Grace itself has moved, so have the stimuli that come with it.
+    """
     manifest = manifest_of(folder)
     settings = read_settings(manifest["settings"])
     path = Path(manifest["stimuli"]["file"])
-    job = load_job(settings, path if path.exists() else find_data(settings.data or path.name))
+    job = load_job(settings, path if path.exists() else None)
     return Reopened(folder, manifest, job, _store(folder, manifest, job))
 
 
