@@ -205,7 +205,7 @@ def masses(found: dict[str, Answer], job: Job) -> Finding:
 def texts(found: dict[str, Answer]) -> Finding:
     """Whether raw answers of three trials come back whole."""
     drawn = [a for a in found.values() if isinstance(a, Generation)]
-    cut = sum(a.finish_reason != "stop" for a in drawn)
+    cut = sum("truncated" in a.flags for a in drawn)
     text = f"{len(drawn)} of {len(found)} drawn, {cut} cut at exp.max_tokens"
     if len(drawn) < len(found):
         return Finding("red", "raw answers", text, "See the server's log.")

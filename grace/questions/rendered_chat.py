@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
+from grace.errors import QueryError
 from grace.types import Message, Query, Role
 
 #: The flag of a text that begins in no turn of the model's; see `Beginning.missing`.
@@ -64,6 +65,13 @@ def _squeezed(text: str, *, loose: bool) -> str:
     if loose:
         return "".join(unicodedata.normalize("NFKC", text).casefold().split())
     return " ".join(text.split())
+
+
+def refuse_blank(query: Query) -> None:
+    """QueryError for a conversation with a turn that says nothing."""
+    for message in query.messages:
+        if not message.content.strip():
+            raise QueryError(f"what the {message.role} says is empty; expected some text", query)
 
 
 def marked(roles: Sequence[Role]) -> list[Message]:

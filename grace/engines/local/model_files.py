@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grace.config import ModelSettings
-from grace.engines.hub import commit_of
+from grace.engines.hub import cached_commit, commit_of
 from grace.engines.local.bundled import bundled_model, cache_folder
-from grace.engines.local.digests import file_digest, remembered
+from grace.engines.local.digests import file_digest, remembered, weight_files
 from grace.errors import ConfigError
 
 #: Entries of two files on which no number depends: who wrote them, what is chosen by Grace's
@@ -54,7 +54,6 @@ TOKENISER = frozenset(
         "tekken.json",
     }
 )
-WEIGHTS = frozenset({".safetensors", ".bin", ".gguf"})
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,23 @@ def folder_hash(folder: Path) -> tuple[str, float]:
     since = max(max(stat.st_mtime, stat.st_ctime) for stat in stats)
     digest = _hash_files(files)
     if any(path.name == "adapter_config.json" for path in files):
-        digest.update(f"peft {_version('peft')}".encode())
+        base = _adapted(folder)
+        digest.update(f"peft {_version('peft')}{f' {base}' if base else ''}".encode())
     return digest.hexdigest(), since
+
+
+def _adapted(folder: Path) -> str:
+    """The model that an adapter belongs to, whose files lie elsewhere; "" where they do not."""
+    try:
+        told = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        base, revision = told["base_model_name_or_path"], told.get("revision")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    if not isinstance(base, str) or Path(base).resolve() == folder.resolve():
+        return ""
+    if (Path(base) / "config.json").is_file() and not (Path(base) / "adapter_config.json").exists():
+        return f"{weights_hash(Path(base))} {folder_hash(Path(base))[0]}"
+    return cached_commit(base, revision if isinstance(revision, str) else None)
 
 
 def _matters(path: Path) -> bool:
@@ -203,7 +217,7 @@ def _version(package: str) -> str:
 
 def weights_hash(folder: Path) -> str:
     """SHA-256 over the folder's weight files, remembered while none changes."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS and path.is_file())
+    files = weight_files(folder)
 
     def digest() -> str:
         each = (bytes.fromhex(file_digest(path)) for path in files)

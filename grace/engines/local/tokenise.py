@@ -21,6 +21,7 @@ from grace.questions.rendered_chat import (
     not_begun_notice,
     not_begun_refusal,
     open_thoughts,
+    refuse_blank,
     thoughts_refusal,
 )
 from grace.questions.written_dates import date_notice
@@ -126,6 +127,7 @@ class Tokeniser:
 
     def render(self, query: Query) -> str:
         """The context as text, up to where the answer begins; its start may hold anything."""
+        refuse_blank(query)
         if not self._allowed and (token := self._control.first(_contents(query))):
             raise QueryError(control_refusal(token), query, token)
         if self.template is None:

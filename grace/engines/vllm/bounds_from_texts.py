@@ -20,6 +20,7 @@ from grace.engines.vllm.logprob_requests import checked
 from grace.engines.vllm.printed_tokens import may_begin, shows_parts
 from grace.engines.vllm.problems import BadAnswerError, RefusedError
 from grace.errors import ConfigError
+from grace.questions.rendered_chat import refuse_blank
 from grace.scoring.boundary import spelling_in_context
 from grace.types import Failure, Form, FormScore, Message, OptionScore, OptionScores, Prompt, Query
 
@@ -51,6 +52,8 @@ class TextPrompts:
             )
         if self.chat and any(m.role == "system" for q in queries for m in q.messages):
             await self._probe_system()
+        for query in queries:
+            refuse_blank(query)
         return [self._prompt(query) for query in queries]
 
     def _prompt(self, query: Query) -> Prompt:

@@ -277,7 +277,7 @@ def _usual(text: str) -> str:
 def read_ids(answer: Any) -> Ids:
     """The token ids of a /tokenize answer."""
     tokens = answer.get("tokens") if isinstance(answer, dict) else None
-    if not isinstance(tokens, list) or not all(type(t) is int and t >= 0 for t in tokens):
+    if not isinstance(tokens, list) or not all(type(t) is int and 0 <= t < 2**31 for t in tokens):
         raise BadAnswerError("the server's tokens are no list of ids")
     return tuple(tokens)
 

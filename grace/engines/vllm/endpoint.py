@@ -22,6 +22,7 @@ from grace.engines.vllm.problems import (
     RefusedError,
     ServerError,
     from_status,
+    summary,
 )
 from grace.errors import ConfigError
 
@@ -196,9 +197,12 @@ class Endpoint:
     async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         text = await self._raw(method, path, body)
         try:
-            return json.loads(text)
-        except ValueError:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
             raise BadAnswerError("the server's answer is no JSON: cut off or garbled") from None
+        if isinstance(answer, dict) and answer.get("error") and "choices" not in answer:
+            raise BadAnswerError(f"the server answers with an error: {summary(text)}")
+        return answer
 
     async def _raw(self, method: str, path: str, body: dict[str, Any] | None) -> str:
         url = f"{self.root}{path}"

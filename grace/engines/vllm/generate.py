@@ -25,10 +25,27 @@ def settings_body(sampling: Sampling) -> dict[str, Any]:
     }
 
 
+#: Ends of a whole answer, by the words of several servers; letter case is overlooked.
+ENDS = frozenset((
+    "stop", "eos", "eos_token", "end_turn", "end_of_turn", "stop_sequence", "stop_token",
+    "stop_string", "end", "complete", "completed", "finished",
+))  # fmt: skip
+#: Answers that were cut; any other reason is taken for one of these, too.
+CUT = frozenset(("length", "max_tokens", "max_new_tokens", "max_output_tokens", "model_length"))
 #: Why an answer ended otherwise than by the model or the limit, and its flag.
-FLAGS = {"content_filter": "filtered", "tool_calls": "tool_call", "function_call": "tool_call"}
+FLAGS = {
+    "content_filter": "filtered", "safety": "filtered", "recitation": "filtered",
+    "tool_calls": "tool_call", "tool_use": "tool_call", "function_call": "tool_call",
+    "refusal": "refused",
+}  # fmt: skip
+#: Kinds of parts of a content: of the answer, and of what was thought before.
+SAID, THOUGHT = frozenset(("text", "output_text")), ("reason", "think", "thought", "summary")
+#: Names under which a message has what was thought before.
+TRACES = ("reasoning", "reasoning_content", "reasoning_details", "thinking", "reasoning_text")
 #: Ends that are none of the answer's: the server gave the request up.
-UNFINISHED = frozenset({"abort", "error"})
+UNFINISHED = frozenset({"abort", "error", "cancelled"})
+#: Most tokens that anything holds; a server that says more has lost count.
+MOST = 2**31
 #: vLLM's own additions to the protocol.
 OWN = (
     "top_k",
@@ -91,16 +108,19 @@ def read_text(answer: Any, prompt: Prompt, *, chat: bool) -> Generation:
     reason = choice.get("finish_reason")
     if not isinstance(message, dict) or not isinstance(reason, str) or reason in UNFINISHED:
         raise BadAnswerError("the server's answer has no text, or no reason why it ended")
-    text = _joined(message.get("content" if chat else "text"))
-    trace = _joined(message.get("reasoning")) or _joined(message.get("reasoning_content")) or ""
-    flags = [] if reason == "stop" else [FLAGS.get(reason, "truncated")]
-    if not text and isinstance(refusal := message.get("refusal"), str) and refusal:
+    content = message.get("content" if chat else "text")
+    text = _said(content)
+    trace = next(filter(None, (_texts(message.get(name)) for name in TRACES)), "")
+    trace = trace or _thought(content)
+    ended = reason.casefold()
+    flags = [] if ended in ENDS else [FLAGS.get(ended, "truncated")]
+    if not text and (refusal := _refusal(message)):
         text = refusal
-        flags.append("refused")
-    elif not text and (trace or (text is None and reason == "length")):
+        flags = [*(flag for flag in flags if flag != "refused"), "refused"]
+    elif not text and (trace or (text is None and ended in CUT)):
         text = ""
         flags.append("unfinished_thoughts")
-    elif text is None and reason not in FLAGS:
+    elif text is None and ended not in FLAGS:
         raise BadAnswerError("the server's answer has no text, or no reason why it ended")
     usage = answer.get("usage")
     usage = usage if isinstance(usage, dict) else {}
@@ -114,17 +134,49 @@ def read_text(answer: Any, prompt: Prompt, *, chat: bool) -> Generation:
     )
 
 
-def _joined(content: Any) -> str | None:
-    """A text, or the texts of its parts; None where there is none."""
+def _said(content: Any) -> str | None:
+    """The answer: a text, or those parts of it that are said; None where there is none."""
     if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict)]
-        parts = [text for text in texts if isinstance(text, str)]
-        return "".join(parts) if parts or not content else None
+        said = [part for part in content if _kind(part) in SAID]
+        texts = [part["text"] for part in said if isinstance(part.get("text"), str)]
+        return "".join(texts) if texts or not content else None
     return content if isinstance(content, str) else None
 
 
+def _thought(content: Any) -> str:
+    """What was thought before, where it comes as parts of the content."""
+    parts = content if isinstance(content, list) else []
+    return "".join(_texts(part) for part in parts if any(t in _kind(part) for t in THOUGHT))
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    """The words with which the model refuses."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    given = [message.get("refusal"), *(p for p in parts if _kind(p) == "refusal")]
+    return "".join(_texts(one) for one in given)
+
+
+def _kind(part: Any) -> str:
+    """A part's type; a part without one is a text."""
+    kind = part.get("type", "text") if isinstance(part, dict) else None
+    return kind.casefold() if isinstance(kind, str) else ""
+
+
+def _texts(value: Any, depth: int = 3) -> str:
+    """All texts in a text, a part, or a list of them."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and depth:
+        names = ("text", "thinking", "reasoning", "summary", "content", "refusal")
+        return next(filter(None, (_texts(value.get(n), depth - 1) for n in names)), "")
+    if isinstance(value, list) and depth:
+        return "".join(_texts(one, depth - 1) for one in value)
+    return ""
+
+
 def _count(value: Any) -> int:
-    return value if type(value) is int and value >= 0 else 0
+    return value if type(value) is int and 0 <= value < MOST else 0
 
 
 def _sampling(prompt: Prompt) -> Sampling:

@@ -68,7 +68,7 @@ def summary(body: str, limit: int = 300) -> str:
         content: Any = json.loads(body)
         error = content.get("error", content) if isinstance(content, dict) else content
         message = error.get("message", body) if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         message = body
     line = " ".join(str(message).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

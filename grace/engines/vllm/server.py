@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +80,10 @@ async def check_model(
     for card in cards:
         if card.get("id") in names:
             return card
-    served = ", ".join(str(card.get("id")) for card in cards) or "nothing"
-    raise ServerError(
-        f"{endpoint.url} serves {served}; expected {model.name}"
-        + (f" ({model.id})" if model.id else "")
-    )
+    named = [name for card in cards if isinstance(name := card.get("id"), str) and name]
+    served = ", ".join(named) or ("nothing that has a name" if cards else "nothing")
+    also = f" ({model.id})" if model.id and model.id != model.name else ""
+    raise ServerError(f"{endpoint.url} serves {served}; expected {model.name}{also}")
 
 
 async def probe(endpoint: Endpoint, card: dict[str, Any]) -> Served:
@@ -92,7 +92,7 @@ async def probe(endpoint: Endpoint, card: dict[str, Any]) -> Served:
     tokens = await _able(endpoint, "/tokenize", {"model": name, "prompt": "a b"})
     ids = _ids(tokens)
     talk = {"model": name, "messages": [{"role": "user", "content": "a"}]}
-    length = card.get("max_model_len") or (tokens or {}).get("max_model_len")
+    length = _length(card) or _length(tokens or {})
     version = await _able(endpoint, "/version", None)
     rendered = await _able(endpoint, "/tokenize", talk)
     if not ids:
@@ -100,7 +100,7 @@ async def probe(endpoint: Endpoint, card: dict[str, Any]) -> Served:
     found = Served(
         name=name,
         version=_version(version),
-        max_length=length if isinstance(length, int) else None,
+        max_length=length,
         tokenizes=True,
         bos=await _bos(endpoint, name, ids),
         chat=rendered is not None,
@@ -145,23 +145,31 @@ async def _bos(endpoint: Endpoint, name: str, ids: tuple[int, ...]) -> int | Non
     return ids[0] if plain and any(ids[n : n + len(plain)] == plain for n in places) else None
 
 
+def _length(answer: Mapping[str, Any]) -> int | None:
+    """The longest sequence that a server says it takes, where it says a length."""
+    found = answer.get("max_model_len")
+    return found if type(found) is int and 0 < found < 2**31 else None
+
+
 def _version(answer: Any) -> str:
-    known = isinstance(answer, dict) and "version" in answer
+    known = isinstance(answer, dict) and isinstance(answer.get("version"), (str, int, float))
     return f"vllm {answer['version']}" if known else "unknown"
 
 
-async def _without_ids(endpoint: Endpoint, name: str, version: str, length: Any) -> Served:
+async def _without_ids(endpoint: Endpoint, name: str, version: str, length: int | None) -> Served:
     """A server that takes and shows texts alone."""
     chat, top = True, await _text_top(endpoint, name, chat=True)
-    if top is None:
+    said = [] if isinstance(top, int) else [f"/v1/chat/completions: {top}"]
+    if not isinstance(top, int):
         chat, top = False, await _text_top(endpoint, name, chat=False)
-    if top is None:
+    if not isinstance(top, int):
+        said.append(f"/v1/completions: {top}")
         raise ServerError(
-            f"{endpoint.url} answers neither /v1/chat/completions nor /v1/completions; "
-            "expected vLLM, or a server with its protocol"
+            f"{endpoint.url} answers neither /v1/chat/completions nor /v1/completions "
+            f"({'; '.join(said)}); expected vLLM, or a server with its protocol"
         )
     return Served(
-        name=name, version=version, max_length=length if isinstance(length, int) else None,
+        name=name, version=version, max_length=length,
         tokenizes=False, bos=None, chat=chat, rendered="", token_ids=False, chains=False,
         prompt_logprobs=False, top_k=0, text_top=top,
         text_bytes=await _text_bytes(endpoint, name, top, chat=chat),
@@ -182,9 +190,9 @@ async def _text_bytes(endpoint: Endpoint, name: str, top: int, *, chat: bool) ->
     return any(shows_parts(token) for token in row)
 
 
-async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | None:
-    """How many tokens it shows by text, at most 20; None where it does not answer at all."""
-    answers = False
+async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | str:
+    """How many tokens it shows by text, at most 20; what it says where it does not answer."""
+    answers, said = False, "no answer"
     for k in (20, 5, 0):
         path, body = bounds_from_texts.first_token_body(
             name, [Message("user", "a")], "a", k, chat=chat
@@ -195,9 +203,9 @@ async def _text_top(endpoint: Endpoint, name: str, *, chat: bool) -> int | None:
             answer = await _patiently(endpoint, path, body)
             answers = answers or bounds_from_texts.is_answer(answer)
             return len(bounds_from_texts.read_first_token(answer))
-        except (RefusedError, PassingError):
-            continue
-    return 0 if answers else None
+        except (RefusedError, PassingError) as error:
+            said = str(error)
+    return 0 if answers else said
 
 
 async def _reads(endpoint: Endpoint, name: str, ids: tuple[int, ...], how: str) -> bool:

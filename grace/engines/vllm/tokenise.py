@@ -26,6 +26,7 @@ from grace.questions.rendered_chat import (
     left_out,
     not_begun_refusal,
     open_thoughts,
+    refuse_blank,
     thoughts_refusal,
 )
 from grace.scoring import check_bos, place_options
@@ -85,6 +86,8 @@ class ServerTokeniser:
         """Every query as token ids, in order; one that cannot be rendered is a failure."""
         if self.chat and any(m.role == "system" for q in queries for m in q.messages):
             await self.template.probe_system()
+        for query in queries:
+            refuse_blank(query)
         await self._unknown.try_once()
         if not self.control:
             await self._refuse_control(queries)

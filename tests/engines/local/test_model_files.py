@@ -18,8 +18,10 @@ import grace
 from grace.config.settings import LocalSettings, ModelSettings
 from grace.engines.hub import cached_commit
 from grace.engines.local import LocalEngine
-from grace.engines.local.model_files import find_source
+from grace.engines.local.digests import weight_files
+from grace.engines.local.model_files import find_source, folder_hash
 from grace.errors import ConfigError
+from grace.runs.resume import model_stamp
 from grace.store import Store
 from grace.store.encode import decode_prompt, encode_prompt
 from grace.store.engines import engine_hash
@@ -123,6 +125,38 @@ def test_what_does_not_leaves_it(folder: Path, change: Edit) -> None:
 
 def test_a_name_that_is_a_folder_is_known_by_its_files(folder: Path) -> None:
     assert engine_hash(info(id=str(folder))) == engine_hash(info(path=str(folder)))
+
+
+@pytest.mark.parametrize("index", ["model.safetensors.index.json", "model.fp16.index.json"])
+def test_weights_that_an_index_names_are_in_the_key(folder: Path, index: str) -> None:
+    """They may lie in a folder beneath, from which transformers reads them as well."""
+    (folder / "w").mkdir()
+    weights = (folder / "model.safetensors").rename(folder / "w" / "a.safetensors")
+    (folder / index).write_text(json.dumps({"weight_map": {"x": "w/a.safetensors"}}))
+    settings = ModelSettings(name="tiny", path=str(folder))
+    before, stamp = info(path=str(folder)), model_stamp(settings)
+    assert weight_files(folder) == [weights]
+    content = bytearray(weights.read_bytes())
+    content[-4:] = b"\x00\x00\x00\x40"
+    weights.write_bytes(content)
+    assert info(path=str(folder)).revision != before.revision
+    assert model_stamp(settings) != stamp
+
+
+def test_an_index_of_the_folder_s_own_files_changes_no_key(folder: Path) -> None:
+    before = info(path=str(folder)).revision
+    for text in ('{"weight_map": {"x": "model.safetensors", "y": "none"}}', "[]", "{", '{"a": 1}'):
+        (folder / "model.safetensors.index.json").write_text(text)
+        assert info(path=str(folder)).revision == before
+
+
+def test_the_model_beneath_an_adapter_is_in_the_key(folder: Path, tmp_path: Path) -> None:
+    base = shutil.copytree(folder, tmp_path / "base")
+    edited("adapter_config.json", base_model_name_or_path=str(base))(folder)
+    before, _ = folder_hash(folder)
+    assert folder_hash(folder)[0] == before
+    same_size_and_time(base)
+    assert folder_hash(folder)[0] != before
 
 
 def test_an_adapter_is_not_silently_left_out(folder: Path) -> None:

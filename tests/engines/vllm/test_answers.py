@@ -18,6 +18,7 @@ from grace.engines.vllm import VllmEngine
 from grace.engines.vllm.endpoint import api_key, endpoint_urls
 from grace.engines.vllm.generate import read_text
 from grace.engines.vllm.problems import BadAnswerError
+from grace.engines.vllm.server import _length
 from grace.engines.vllm.server_identity import differ, identity
 from grace.errors import ConfigError, GraceError
 from grace.store.encode import decode_answer, decode_shape, encode_answer
@@ -72,6 +73,64 @@ def read(reason: Any = "stop", **message: Any) -> Generation:
             "",
         ),
         ("stop", {"content": None, "refusal": "I cannot."}, "I cannot.", ("refused",), ""),
+        (
+            "stop",
+            {
+                "content": [
+                    {"type": "reasoning", "text": "It was bad."},
+                    {"type": "text", "text": "It was good."},
+                ]
+            },
+            "It was good.",
+            (),
+            "It was bad.",
+        ),
+        (
+            "stop",
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "bad"}]},
+                    {"type": "output_text", "text": "good"},
+                    {"type": "tool_use"},
+                ]
+            },
+            "good",
+            (),
+            "bad",
+        ),
+        (
+            "length",
+            {"content": [{"type": "reasoning", "summary": [{"text": "It was"}]}]},
+            "",
+            ("truncated", "unfinished_thoughts"),
+            "It was",
+        ),
+        (
+            "stop",
+            {"content": [{"text": "ye"}, {"text": "s"}, {"type": "note", "text": "x"}]},
+            "yes",
+            (),
+            "",
+        ),
+        ("stop", {"content": [{"type": "refusal", "refusal": "No."}]}, "No.", ("refused",), ""),
+        (
+            "stop",
+            {"content": "yes", "reasoning_details": [{"text": "h"}, {"text": "m"}]},
+            "yes",
+            (),
+            "hm",
+        ),
+        ("eos", {"content": "yes"}, "yes", (), ""),
+        ("eos_token", {"content": "yes"}, "yes", (), ""),
+        ("end_turn", {"content": "yes"}, "yes", (), ""),
+        ("stop_sequence", {"content": "yes"}, "yes", (), ""),
+        ("STOP", {"content": "yes"}, "yes", (), ""),
+        ("MAX_TOKENS", {"content": "ye"}, "ye", ("truncated",), ""),
+        ("max_tokens", {"content": None}, "", ("truncated", "unfinished_thoughts"), ""),
+        ("who knows", {"content": "ye"}, "ye", ("truncated",), ""),
+        ("SAFETY", {"content": None}, "", ("filtered",), ""),
+        ("tool_use", {"content": None}, "", ("tool_call",), ""),
+        ("refusal", {"content": "No."}, "No.", ("refused",), ""),
         ("content_filter", {"content": None}, "", ("filtered",), ""),
         ("tool_calls", {"content": None, "tool_calls": [{}]}, "", ("tool_call",), ""),
     ],
@@ -105,6 +164,16 @@ def test_final_answers(
 def test_no_answers(answer: Any) -> None:
     with pytest.raises(BadAnswerError):
         read_text(answer, DRAWN, chat=True)
+
+
+@pytest.mark.parametrize("count", [10**30, 2**63, 2**31, -1, True, 1.5, "7", None, [1]])
+def test_a_count_that_is_none_is_not_believed(count: Any) -> None:
+    answer = {
+        "choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": count, "completion_tokens": count},
+    }
+    found = read_text(answer, DRAWN, chat=True)
+    assert (found.n_prompt_tokens, found.n_tokens) == (2, 0)
 
 
 def test_a_cut_trace_is_asked_for_once(tiny: Tiny) -> None:
@@ -163,6 +232,49 @@ def refused(url: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_what_is_nested_too_deeply_is_one_sentence(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.engines.vllm.server.PAUSE", 0)
+    for status in (200, 400):
+        with answering(status, text) as url:
+            assert url in refused(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (429, {"error": {"message": "slow down"}}, "HTTP 429: slow down"),
+        (400, {"error": {"message": "bad seed"}}, "HTTP 400: bad seed"),
+        (413, {"detail": "too large"}, "HTTP 413"),
+        (
+            200,
+            {"error": {"message": "out of memory"}},
+            "the server answers with an error: out of memory",
+        ),
+        (
+            200,
+            {"object": "error", "error": "no model"},
+            "the server answers with an error: no model",
+        ),
+    ],
+)
+def test_what_a_server_says_is_told(
+    status: int, body: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.engines.vllm.server.PAUSE", 0)
+    with answering(status, json.dumps(body), models=json.dumps({"data": [{"id": "tiny"}]})) as url:
+        told = refused(url)
+    assert f"/v1/chat/completions: {said}" in told
+
+
+@pytest.mark.parametrize("length", [-1, 0, True, 10**30, "4096", None, 1.5])
+def test_a_length_that_is_none_is_not_believed(length: Any) -> None:
+    assert _length({"max_model_len": length}) is None
+    assert _length({"max_model_len": 4096}) == 4096
+
+
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 405, 422, 429, 500, 503])
 @pytest.mark.parametrize("body", ["", "<html>", "{}", "[]", "5", "null", '{"data": [1]}', "\x00é"])
 def test_a_server_that_is_none_is_one_sentence(
@@ -184,7 +296,7 @@ def test_one_that_only_lists_the_model_is_one_sentence(
 
 def test_a_model_without_a_name_is_not_the_one_asked_for() -> None:
     with answering(200, '{"data": [{"id": null}]}') as url:
-        assert "expected tiny" in refused(url)
+        assert refused(url) == f"{url} serves nothing that has a name; expected tiny"
 
 
 # Where to ask

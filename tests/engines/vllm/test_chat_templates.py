@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import AddedToken, normalizers
 from transformers import AutoTokenizer
 
 import grace
 from grace.config.settings import LocalSettings, ModelSettings, VllmSettings
 from grace.engines.local import LocalEngine
 from grace.engines.vllm import VllmEngine
-from grace.types import Message, Option, Prompt, Query
+from grace.types import Message, Option, Prompt, Query, Sampling
 from tests.engines.local.test_chat_templates import DATED, PARTS
+from tests.engines.local.test_tokenisers_tried import NORMALISERS, trained
 from tests.engines.vllm.server import ModelServer
 from tests.tiny import CHATML
 
@@ -73,6 +75,12 @@ def test_contents_come_as_parts(with_template: Callable[[str], Path]) -> None:
         (CHATML.replace("m['content']", "(m['content'] | lower)"), "changes what the user says"),
         ("{{ raise_exception('never') }}", "never"),
         (CHATML.replace("assistant\n'", "assistant\n<think>\n'"), "inside its thoughts"),
+        (CHATML.replace("assistant\n'", "assistant\n<inner>\n'"), "inside its thoughts"),
+        (CHATML.replace("assistant\n'", "assistant\n<mull>'"), r"thoughts \(<mull>\)"),
+        (CHATML.replace("assistant\n'", "assistant\nThinking:\n'"), "inside its thoughts"),
+        (CHATML.replace("m['content']", "(m['content'] * 2)"), "more than once"),
+        ("{{ range(9999) | random }}" + CHATML, "draws at random"),
+        (CHATML.split("{% if add_generation_prompt")[0], "does not begin the model's turn"),
     ],
 )
 def test_what_is_not_asked_as_it_was_meant_is_refused(
@@ -101,6 +109,74 @@ def test_a_date_is_noticed(with_template: Callable[[str], Path]) -> None:
         info = started(server, _info)
     assert info.details["date"] == date.today().isoformat()
     assert "another day" in info.details["notices"][0]
+
+
+def test_turns_are_missed_though_their_text_stands_elsewhere(
+    with_template: Callable[[str], Path],
+) -> None:
+    talk = (*USER, Message("assistant", "warm"), Message("user", "Sure, warm? Why?"))
+    dropping = CHATML.replace("in messages", "in messages if m['role'] != 'assistant'")
+    with ModelServer(with_template(dropping)) as server:
+        assert isinstance(prepared(server, [Query(USER, WORDS)])[0], Prompt)
+        with pytest.raises(grace.GraceError, match="leaves out"):
+            prepared(server, [Query(talk, WORDS)])
+
+
+def test_a_date_beside_a_system_turn_is_noticed(with_template: Callable[[str], Path]) -> None:
+    beside = "{% if messages[0]['role'] == 'system' %}{{ strftime_now('%B %dth, %Y') }}{% endif %}"
+    with ModelServer(with_template(beside + CHATML)) as server:
+        info = started(server, _info)
+    assert info.details["date"] == date.today().isoformat()
+
+
+def test_texts_behind_no_turn_are_flagged(with_template: Callable[[str], Path]) -> None:
+    template = CHATML.split("{% if add_generation_prompt")[0]
+    drawn = Query(USER, sampling=Sampling(0, 1, 5, 0))
+    with ModelServer(with_template(template)) as server:
+        assert prepared(server, [drawn])[0].flags == ("turn_not_begun",)
+        (notice,) = started(server, _info).details["notices"]
+    assert "lacks '<|im_start|>assistant'" in notice
+
+
+@pytest.mark.parametrize(
+    ("normaliser", "text"),
+    [(normalizers.Lowercase(), "a <|STOP|> b"), (normalizers.NFKC(), "a ＜|stop|＞ b")],
+)
+def test_a_control_token_by_another_spelling(
+    normaliser: Any, text: str, tiny: Callable[[str], Path]
+) -> None:
+    with ModelServer(tiny("llama-byte")) as server:
+        server.tokenizer.backend_tokenizer.normalizer = normaliser
+        server.tokenizer.add_tokens([AddedToken("<|stop|>", special=True, normalized=True)])
+        server.tokenizer.add_tokens(["<tool_call>"])
+        for said in (text, "a <tool_call> b"):
+            with pytest.raises(grace.GraceError, match="reads as a control token"):
+                prepared(server, [Query((Message("user", said),), WORDS)])
+        fine = prepared(server, [Query((Message("user", "a <|halt|> b"),), WORDS)])
+    assert fine[0].flags == ()
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram", "drops"])
+def test_characters_without_a_token_are_flagged(kind: str, tiny: Callable[[str], Path]) -> None:
+    with ModelServer(tiny("llama-base-no-bos")) as server:
+        server.tokenizer = trained(kind, NORMALISERS["bert"])
+        texts = ["is it 😀 ?", "is it 龍 ?", "is it \U000f0041 it ?", "is it"]
+        asked = [Query((Message("user", text),), WORDS, spaced=True) for text in texts]
+        flags = [found.flags for found in prepared(server, asked)]
+        notice = started(server, _info).details["notices"][0]
+    assert flags == [("unknown_token",)] * 3 + [()]
+    assert "letter case" in notice
+
+
+@pytest.mark.parametrize("said", ["", " \n"])
+def test_an_empty_prompt_is_refused(said: str, tiny: Callable[[str], Path]) -> None:
+    with (
+        ModelServer(tiny("llama-byte")) as server,
+        pytest.raises(grace.GraceError, match="what the user says is empty"),
+    ):
+        prepared(server, [Query((Message("user", said),), WORDS)])
+    with pytest.raises(grace.GraceError, match="prompt 2: what the user says is empty"):
+        grace.score(str(tiny("llama-byte")), ["Warm?", said], ["yes", "no"])
 
 
 def test_a_date_that_the_template_takes_is_kept(with_template: Callable[[str], Path]) -> None:
