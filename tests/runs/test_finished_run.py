@@ -1,4 +1,4 @@
-"""A run's folder opened again: wherever it is, and whatever became of the files it was made from."""
+"""A run's folder opened again: wherever it is, whatever became of the files it was made from."""
 
 from __future__ import annotations
 
