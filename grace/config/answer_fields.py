@@ -135,11 +135,13 @@ class ParserSpec(Part):
 
     `sentence` has some fields as gaps; `placeholders` are texts of the prompt's format
     lines that are no answer when they come back; `ignore` are phrases after which an answer
-    may go on ("2 of the 3 exams").
+    may go on ("2 of the 3 exams"). `speaker` is the column with the name of who says the
+    sentence: one that is said by another name is no answer.
     """
 
     fields: dict[Name, AnswerField] = Field(min_length=1)
     sentence: str | None = None
+    speaker: str | None = None
     placeholders: tuple[Phrase, ...] = ()
     ignore: tuple[Phrase, ...] = ()
     checks: tuple[SumCheck, ...] = ()
@@ -175,6 +177,8 @@ class ParserSpec(Part):
 
     def _check_sentence(self) -> None:
         gaps = sentence_gaps(self.sentence)
+        if self.speaker is not None and not gaps:
+            raise ValueError("speaker names who says the sentence, and there is no sentence")
         for name in gaps:
             if name not in self.fields:
                 raise ValueError(f"the sentence names {name!r}, which is no field")

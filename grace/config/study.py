@@ -7,7 +7,7 @@ the YAML may say; docs/new-study.md explains them with an example.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -312,7 +312,15 @@ class StudySpec(Spec):
     def named_columns(self) -> tuple[str, ...]:
         """The columns that have a part in the study: of the design, and checked."""
         checked = (check.column for check in self.checks)
-        return tuple(dict.fromkeys([*self.design_columns, *checked]))
+        return tuple(dict.fromkeys([*self.design_columns, *checked, *self._speakers]))
+
+    @property
+    def _speakers(self) -> Iterator[str]:
+        """The columns with who says an asked sentence."""
+        for experiment in self.experiments.values():
+            for question in experiment.raw.values():
+                if question.parse and question.parse.speaker:
+                    yield question.parse.speaker
 
     @property
     def design_columns(self) -> tuple[str, ...]:

@@ -30,6 +30,11 @@ class Asked:
     replicate: int  # 0 for scored questions
 
 
+def answer_prefix(exp: ExpSettings, *, chat: bool) -> str:
+    """What a model's answers are started with."""
+    return exp.answer_prefix or ("" if chat else exp.base_answer_prefix)
+
+
 def experiment(study: StudySpec, exp: ExpSettings) -> ExperimentSpec:
     """The study's questions in this experiment, with the optional ones asked for."""
     if exp.name not in study.experiments:
@@ -149,7 +154,7 @@ def ask(
     trial: trials that share a prompt get draws of their own, numbered, with seeds that depend
     on the prompt and the number alone. At temperature 0 they share one answer.
     """
-    prefix = exp.answer_prefix or ("" if chat else exp.base_answer_prefix)
+    prefix = answer_prefix(exp, chat=chat)
     options = {
         name: tuple(o.option(forms=exp.forms) for o in question.options)
         for name, question in spec.questions.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 from grace.asking import QueryTable
 from grace.asking.query_table import as_texts
 from grace.config import ExperimentSpec, Settings
-from grace.questions import Slot, asked_of_each
+from grace.questions import Slot, answer_prefix, asked_of_each
 from grace.stimuli import Stimuli
 from grace.tables import (
     UnwrittenError,
@@ -38,6 +38,8 @@ def build_tables(
     stimuli: Stimuli,
     query_table: QueryTable,
     answers: LookUp,
+    *,
+    chat: bool = True,
 ) -> dict[str, int]:
     """Write trials, responses and codebook; returns each table's number of rows.
 
@@ -50,7 +52,7 @@ def build_tables(
     rows = Output(folder / "responses", tidy, lambda b: tidy_rows(b, study, spec, model))
     problems = Problems(folder)
     with trials.open(problems), rows.open(problems):
-        for block in blocks(settings, spec, stimuli, query_table, answers):
+        for block in blocks(settings, spec, stimuli, query_table, answers, chat=chat):
             trials.add(block)
             rows.add(block)
     title = f"Study {study.name} ({study.title}), experiment {settings.exp.name}"
@@ -71,9 +73,12 @@ def blocks(
     stimuli: Stimuli,
     query_table: QueryTable,
     look_up: LookUp,
+    *,
+    chat: bool = True,
 ) -> Iterator[Block]:
     """The trials and their answers, some at a time."""
     of_each = asked_of_each(spec, settings.exp)
+    prefix = answer_prefix(settings.exp, chat=chat)
     for start in range(0, len(stimuli.trials), TRIALS):
         several = slice(start, start + TRIALS)
         numbers = query_table.asked[several].ravel()
@@ -90,5 +95,10 @@ def blocks(
             answer = found.get(key) if key else query_table.failures.get(number)
             items[asked.slot].append(Item(asked, answer, seed))
         yield Block(
-            spec, stimuli.trials[several], stimuli.cells[several], items, settings.exp.low_mass
+            spec,
+            stimuli.trials[several],
+            stimuli.cells[several],
+            items,
+            settings.exp.low_mass,
+            prefix,
         )

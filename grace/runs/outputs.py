@@ -73,7 +73,10 @@ def write_tables(
         found: dict[str, Answer] = dict(store.failures(info, keys))
         return found | dict(store.answers(info, keys))
 
-    return build_tables(folder, job.settings, job.spec, job.stimuli, query_table, look_up)
+    chat = bool(info.details.get("chat", True))
+    return build_tables(
+        folder, job.settings, job.spec, job.stimuli, query_table, look_up, chat=chat
+    )
 
 
 def count(query_table: QueryTable, store: Store, info: EngineInfo) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Block:
     cells: Sequence[tuple[str, ...]]
     items: Mapping[Slot, Sequence[Item]]
     low_mass: float
+    prefix: str = ""  # what the answers were started with
     _memo: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
     @cached_property

@@ -16,7 +16,7 @@ from grace.questions import Slot
 from grace.tables.block import Block, Floats, Item, slots
 from grace.tables.columns import Column
 from grace.tables.wide import FLAGS, MODEL, REPLICATE, cell_of, raw_values, study_column
-from grace.types import Generation, Option, OptionScore, OptionScores
+from grace.types import Generation, Option, OptionScore, OptionScores, Trial
 
 SCORES = (
     Column("option", "the option's name, or the field parsed from a raw answer", type="text"),
@@ -119,7 +119,8 @@ def _slot_rows(
     item = block.items[slot][row]
     flags = block.flags(slot, row)
     if question.parse is not None:
-        return _raw_rows(item, question, flags)
+        trial = block.trials[row * len(block.trials) // len(block.items[slot])]
+        return _raw_rows(item, question, trial, block.prefix, flags)
     return _option_rows(item, options, block.probs[slot][row], block.masses[slot][row], flags)
 
 
@@ -168,8 +169,10 @@ def _share(own: float, others: float) -> float | None:
     return own / (own + others) if own + others > 0 else None
 
 
-def _raw_rows(item: Item, question: QuestionSpec, flags: list[str]) -> AnswerRows:
-    found = raw_values(item.answer, question)
+def _raw_rows(
+    item: Item, question: QuestionSpec, trial: Trial, prefix: str, flags: list[str]
+) -> AnswerRows:
+    found = raw_values(item, question, trial, prefix)
     common = {
         "replicate": item.asked.replicate,
         "response": found.get("response"),

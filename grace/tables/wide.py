@@ -16,7 +16,7 @@ from grace.config import (
 from grace.config.answer_fields import FieldPart
 from grace.questions.parsing import parse
 from grace.stimuli import Stimuli
-from grace.tables.block import Block
+from grace.tables.block import Block, Item
 from grace.tables.columns import Column, computed_columns
 from grace.types import Generation, Trial
 
@@ -90,18 +90,30 @@ def _add_raw(
         names = {key: f"{name}_{key}" for key in names}
     for column in names.values():
         table[column] = []
-    for item in block.items[name, 0]:
-        found = raw_values(item.answer, question)
+    items = block.items[name, 0]
+    for row, item in enumerate(items):
+        trial = block.trials[row * len(block.trials) // len(items)]
+        found = raw_values(item, question, trial, block.prefix)
         found["seed"] = item.seed
         for key, column in names.items():
             table[column].append(found.get(key))
 
 
-def raw_values(answer: object, question: QuestionSpec) -> dict[str, Any]:
-    """What is known of one raw answer: the text, what was parsed, how it ended."""
-    if not isinstance(answer, Generation) or question.parse is None:
+def raw_values(item: Item, question: QuestionSpec, trial: Trial, prefix: str) -> dict[str, Any]:
+    """What is known of one raw answer: the text, what was parsed, how it ended.
+
+    The text is as it was drawn; it is read together with `prefix`, which it was started with.
+    """
+    answer, spec = item.answer, question.parse
+    if not isinstance(answer, Generation) or spec is None:
         return {"parse_status": "no answer"}
-    parsed = parse(answer.text, question.parse)
+    parsed = parse(
+        answer.text,
+        spec,
+        prefix=prefix,
+        speaker=str(trial.values[spec.speaker]) if spec.speaker else "",
+        cut=answer.finish_reason == "length",
+    )
     return {
         "response": answer.text,
         **parsed.values,
@@ -146,7 +158,8 @@ def _row_flags(block: Block, spec: ExperimentSpec, trial: int, rep: int, repeats
         label = name + "".join(str(v) for v in question.variants()[i].values())
         flags = block.flags((name, i), row)
         if question.parse is not None:
-            flags += raw_values(items[row].answer, question).get("parse_flags", ())
+            parsed = raw_values(items[row], question, block.trials[trial], block.prefix)
+            flags += parsed.get("parse_flags", ())
         found += [f"{label}: {flag}" for flag in flags]
     return "; ".join(found)
 

@@ -9,13 +9,14 @@ from functools import lru_cache
 
 import regex
 
-from grace.config import ParserSpec
+from grace.config import ChoiceField, ParserSpec
 from grace.config.matching import Passage, longest_first, plain, spelling
+from grace.questions.parsing.remarks import stray, withdrawals
 from grace.questions.parsing.reservations import (
     corrects_only_what_follows,
     headed_by_doubt,
+    polarity,
     said_in_doubt,
-    withdrawals,
 )
 from grace.questions.parsing.tokens import share
 
@@ -64,7 +65,7 @@ def find_places(answer: Passage, spec: ParserSpec) -> dict[Key, Places]:
     closed: set[Key] = set()  # given anew further on
     everything = False  # all that stands before is taken back
     order: list[tuple[Key, Passage, bool]] = []
-    for part in reversed(list(_parts(answer, tuple(items)))):
+    for part in reversed(list(_parts(answer, tuple(items), _polar(spec)))):
         if part.withdrawn is not None and not part.alone:
             closed |= seen
             prose = part.passage.plain[part.withdrawn :]
@@ -84,7 +85,16 @@ def find_places(answer: Passage, spec: ParserSpec) -> dict[Key, Places]:
     return found
 
 
-def _parts(answer: Passage, labels: tuple[str, ...]) -> Iterator[Part]:
+def _polar(spec: ParserSpec) -> set[str]:
+    """The labels after which a yes or no stands."""
+    return {
+        field.place[0]
+        for field in spec.fields.values()
+        if isinstance(field, ChoiceField) and polarity(field.spellings) is not None
+    }
+
+
+def _parts(answer: Passage, labels: tuple[str, ...], polar: set[str]) -> Iterator[Part]:
     """Each label and what follows it, up to the next label.
 
     A label is followed by a colon or ends its line. No word stands before it on its line,
@@ -111,11 +121,22 @@ def _parts(answer: Passage, labels: tuple[str, ...]) -> Iterator[Part]:
             end = _lead(text, match.end(), end)
         passage = answer.cut(match.end(), end)
         withdrawn, alone = _withdrawn(passage.plain, labels)
+        if withdrawn is None and following is None:
+            withdrawn = _stray(passage.plain, polar=label in polar)
         yield Part(label, passage, doubtful or own, withdrawn, alone)
         before = match.end()
 
 
+#: A heading that gives what follows to somebody: "Rosa's answer:", "what she would say:".
+_ANOTHERS = regex.compile(
+    r"\b(?!(?:here|let|it|that|today|what|there|who|how)'s)\p{L}+'s? "
+    r"(?:own |best |initial |likely )*(?:answers?|estimates?|guess\w*|views?|beliefs?|responses?"
+    r"|repl(?:y|ies)|opinions?|probabilities)\b"
+    r"|\bwhat (?!i\b)\p{L}+(?: \p{L}+)? (?:would|will|might|could) "
+    r"(?:answer|say|write|think|guess|believe|respond)\b"
+)
 _SENTENCE_END = regex.compile(r"[.!?;](?=\s)")
+_VALUE_LINE = regex.compile(r"\s*[^\n]*")
 _FIRST_WORD = regex.compile(r"\W*\w*")
 _LETTER = regex.compile(r"\p{L}")
 _LEAD = regex.compile(r"[^\p{L}\n]*\Z")
@@ -153,10 +174,17 @@ def _heading_doubts(between: str, doubtful: bool, *, first: bool) -> bool:
     for line in reversed(lines):
         words = _SENTENCE_END.split(line.strip())[-1].strip()
         if words and (words.endswith(":") or headed_by_doubt(words)):
-            return headed_by_doubt(words) or said_in_doubt(words)
+            return headed_by_doubt(words) or said_in_doubt(words) or bool(_ANOTHERS.search(words))
         if words and first:
             return False
     return doubtful
+
+
+def _stray(text: str, *, polar: bool) -> int | None:
+    """Where below the last answer a few words stand that may take all back."""
+    line = _VALUE_LINE.match(text)
+    odd = stray(text[line.end() :], polar=polar) if line else None
+    return None if line is None or odd is None else line.end() + odd
 
 
 def _withdrawn(text: str, labels: tuple[str, ...]) -> tuple[int | None, bool]:
@@ -197,6 +225,8 @@ def _entries(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passa
     ]
     if not found:
         yield from _in_order(part, items)
+    if _or_pattern(items).search(part.plain):
+        return
     ends = [*(following.start() for following in found[1:]), len(part.plain)]
     for match, end in zip(found, ends, strict=False):  # no item: one end too many
         if match["item"] in _SUMS:
@@ -222,6 +252,13 @@ def _bare_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
     """An item just before another one: "0, 1: 30%" is said of both together."""
     names = "|".join(spelling(item) for item in longest_first(set(items)))
     return regex.compile(rf"(?:\A|\n|[,;(%)]) *(?:{names}) *[,;&/]*[ ,]*\Z")
+
+
+@lru_cache(maxsize=64)
+def _or_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
+    """Another distribution, or another answer for an item: "— or 3: 100%"."""
+    names = "|".join(spelling(item) for item in longest_first(set(items)))
+    return regex.compile(rf"% *[-,;(]+ *or +(?:{names}) *[:=]")
 
 
 def _in_order(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passage]]:

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import regex
 
 from grace.config.matching import Passage
+from grace.questions.parsing.phrases import pattern
+from grace.questions.parsing.remarks import stray
 from grace.questions.parsing.reservations import (
+    NEGATION,
     denies_speech,
     frowns,
     headed_by_doubt,
@@ -45,7 +48,9 @@ _NO_NAME = (
     r"|Quality|State|Instead|Either|Or|Unlike|Rejected|Avoid\w*|Without|Don't|Input|Task)\b)"
 )
 _NAME = rf"{_NO_NAME}\p{{Lu}}[\p{{L}}.-]+"
-_SUBJECT = rf"(?:(?i:s?he|they|the (?:speaker|friend))|{_NAME}(?: {_NAME})?)"
+#: One who speaks, to be compared with who was asked about.
+_WHO = rf"(?P<who>{_NAME}(?: {_NAME})?)"
+_SUBJECT = rf"(?:(?i:s?he|they|the (?:speaker|friend))|{_WHO})"
 _ADVERB = (
     r"(?: (?:most|very|quite|just|then|thus|still|also|instead|therefore"
     r"|(?!(?:hard|bare|scarce|near|rare|secret|private|inward|supposed|possib|unlike|false"
@@ -75,9 +80,9 @@ _WORD = (
     r"|correction|speech|antwort|réponse|respuesta|risposta|resposta|antwoord|ответ|回答|答え|答案)"
 )
 _ANSWER = (
-    rf"(?:(?i:the|my|her|his|their|this)|{_NAME}'s)?"
+    rf"(?:(?i:the|my|her|his|their|this)|{_WHO}'s)?"
     r"(?i: ?(?:most |likely |probable |final |best |correct |chosen |kind |polite |corrected "
-    rf"|revised |new |one-sentence )*{_WORD})(?: for {_NAME})?(?i: (?:is|would be))?"
+    rf"|revised |new |one-sentence )*{_WORD})(?: for {_WHO})?(?i: (?:is|would be))?"
     r"(?i:corrected|revised)?"
 )
 _WHAT = rf"(?i:here(?:'s| is) )?(?i:what|how) {_SUBJECT}{_WOULD}{_ADVERB} {_VERB}(?: is)?"
@@ -98,7 +103,7 @@ _REASON = (
     r"|based on|trying to)\b[^,:\"\n]{1,160}, *(?i:so )?|(?i:to be \w+(?: and \w+)?) )*"
 )
 _INTRODUCTION = regex.compile(
-    rf"\W*{_OPENING}{_REASON}(?:{_SAYS}|{_ANSWER}|{_WHAT}|{_ABROAD}|(?P<name>{_NAME})(?= *:)"
+    rf"\W*{_OPENING}{_REASON}(?:{_SAYS}|{_ANSWER}|{_WHAT}|{_ABROAD}|{_WHO}(?= *:)"
     rf"|(?<=\b(?:and|but|so)\s){_VERB}{_OBJECT}) *[,:]?\W*"
 )
 _FOLLOWING = regex.compile(
@@ -116,16 +121,17 @@ _LETTER, _WORDS = regex.compile(r"\p{L}"), regex.compile(r"\p{L}+")
 _CLOSING = regex.compile(r"""(?P<stop>[.!]*)[, ]*["']+""")
 _CAPITAL = regex.compile(r"[^\p{L}\n]*+\p{Lu}")
 #: Before a sentence: asked, crossed out, not ticked.
-_MARKED = regex.compile(r"[?!¬≠~☐☒❌✗✘✖❎🚫⛔👎]")
+_MARKED = regex.compile(r"[0-9] ?%|[?!¬≠~☐☒❌✗✘✖❎🚫⛔👎]")
 _STOP = regex.compile(r"[.!?\n]")
 _ASKS = regex.compile(r"""[.!"') ]*\?""")
 _ASKED = regex.compile(r"""[.!"') ]*[^.!?]{1,60}\?""")
 #: On the same line: something in brackets, unless it is a reason or in other letters, a mark,
-#: or a word or number alone.
+#: another cell, a share, or a word or number alone.
 _REMARK = regex.compile(
     r"""[.!"' ]*(?:\((?!\W*(?:this|it|because|since|as|to|which|that|[0-9] hearts?)\b)"""
     r"""[^)]*[a-z0-9]"""
-    r"""|<?-+(?= *\p{L})|[←<]|(?:\p{L}+:? *)?[0-9]+ *%?\W*$|(?!end\b|done\b)\p{L}+\W*$)"""
+    r"""|<?[-=]+>?(?= *\p{L})|[←<→⇒➜]|\| *[\p{L}\p{N}✗❌]|[^\n]{0,30}[0-9] ?%"""
+    r"""|(?:\p{L}+:? *)?[0-9]+\W*$|(?!end\b|done\b)\p{L}+\W*$)"""
 )
 _SENTENCE_END = regex.compile(r"(?<!\b(?:[Ii]\.e|[Ee]\.g|cf|viz))[.!?](?=[\s\"')]|$)")
 #: A line that leads over to the sentence below it says so.
@@ -133,6 +139,25 @@ _LEADS_OVER = regex.compile(
     rf"\b(?:{_WORD}s?|correct|fix|revise|say|says|said|saying|reply|respond|choose|pick)\b"
 )
 _OPEN_END = regex.compile(r"\b(?:say|says|said|saying|choose|pick)[\"'>, ]*$")
+_THAT = regex.compile(
+    r"[^\p{L}]*(?:that|this|those|these|it|which|such)(?:'\p{L}+)?"
+    r"(?: (?:sentence|answer|statement|one|response|phrase|phrasing|comment|remark|utterance))? ?\b"
+)
+#: Who says it, after a quote that ends in a mark: "It was amazing!" Diego would say.
+_SAID_BY = regex.compile(
+    r"[^\p{L}]*(?P<who>(?!s?he\b|they\b|i\b|we\b|it\b|the\b)\p{L}+)"
+    rf"(?: \p{{L}}+)?{_WILL}?(?: \w+ly)* {_VERB}\b[^\p{{L}}]*$"
+)
+_JUDGED = regex.compile(rf"{_THAT.pattern}|{_SAID_BY.pattern}")
+_APPROVED = pattern("approvals")
+#: What a kind sentence is not.
+_EXCUSES = regex.compile(
+    r"\b(?:without|rather than|instead of|avoid\w*|not only|(?:is|are)(?:n't| not)|not"
+    r"|while(?: also)? not|(?:does|do|would)(?:n't| not))(?: \p{L}+){0,3}? "
+    r"(?:\w*lie|lying|dishonest|rude|harsh\w*|hurt\w*|untrue|false|crush\w*|unkind|cruel|blunt"
+    r"|offend\w*|negative|mean|critical|insult\w*|too \w+)\b"
+)
+_SENTENCE = regex.compile(r"[^.!?\n]+")
 _QUOTES = str.maketrans(dict.fromkeys("‘’ʼ", "'") | dict.fromkeys("“”„«»", '"') | {"：": ":"})
 
 
@@ -202,8 +227,10 @@ def _divide(rest: Passage) -> tuple[str, str]:
     return rest.shown[start:place].translate(_QUOTES), rest.plain[place:]
 
 
-def doubted(around: Around, *, affirmed: bool) -> bool:
-    """Whether the sentence is quoted, supposed or denied rather than said."""
+def doubted(around: Around, *, affirmed: bool, speaker: str = "") -> bool:
+    """Whether the sentence is quoted, supposed or denied rather than said by the speaker."""
+    if speaker and _by_another(around, speaker):
+        return True
     lead = _LETTER.search(around.lead)
     if around.prose and not around.quoted and not lead:
         return True
@@ -213,6 +240,18 @@ def doubted(around: Around, *, affirmed: bool) -> bool:
         or _tail_doubts(around.tail)
         or _after_doubts(around.after)
     )
+
+
+def _by_another(around: Around, speaker: str) -> bool:
+    """Whether it is said by, or stands under the name of, another than the speaker."""
+    own = {word.strip(".") for word in speaker.casefold().split()}
+    names: list[str] = []
+    for found in (_INTRODUCTION.fullmatch(around.lead), _FOLLOWING.fullmatch(around.tail)):
+        names += found.captures("who") if found else []
+    first = _SENTENCE.search(around.after)
+    if first and (said := _SAID_BY.match(first[0])):
+        names.append(said["who"])
+    return any(own.isdisjoint(name.casefold().split()) for name in names)
 
 
 def affirmed(around: Around) -> bool:
@@ -251,7 +290,19 @@ def _tail_doubts(tail: str) -> bool:
     )
 
 
+def _of_itself(sentence: str) -> bool:
+    """Whether a sentence speaks of the one before, and not as of one that is said."""
+    if not _THAT.match(sentence):
+        return False
+    rest = _EXCUSES.sub("", sentence)
+    denied = _TOO.search(rest) or NEGATION.search(rest) or said_in_doubt(rest)
+    return bool(denied) or not _APPROVED.search(sentence)
+
+
 def _after_doubts(after: str) -> bool:
     line = after.split("\n", 1)[0]
+    if any(_of_itself(sentence[0]) for sentence in _SENTENCE.finditer(after)):
+        return True
     asks = _ASKS.match(after) or _ASKED.match(line)
-    return bool(turns_against(after) or asks or _REMARK.match(line) or frowns(line))
+    odd = stray(after, known=_JUDGED) is not None
+    return bool(turns_against(after) or odd or asks or _REMARK.match(line) or frowns(line))

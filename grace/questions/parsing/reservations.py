@@ -2,70 +2,44 @@
 
 An answer that stands beside one of them is missing: whether "Yes, but only about two" is a yes
 is for people to decide. The words are in reservations.yaml. All texts are plain, as
-`Passage.plain` is.
+`Passage.plain` is. What is said in sentences of its own after an answer: remarks.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Literal
 
 import regex
-import yaml
 
-_LISTS: dict[str, dict[str, str]] = yaml.safe_load(
-    Path(__file__).with_name("reservations.yaml").read_text(encoding="utf-8")
-)
+from grace.questions.parsing.phrases import any_of, pattern, phrases
 
-
-def _phrases(category: str) -> list[str]:
-    """The phrases of a category in all languages."""
-    texts = (text for language, text in _LISTS[category].items() if language != "parts")
-    return [phrase.strip() for text in texts for phrase in text.split(", ")]
-
-
-def _any_of(category: str) -> str:
-    """A pattern for each phrase of a category, as whole words."""
-    phrases = "|".join(phrase.replace(" ", " +") for phrase in _phrases(category))
-    parts = _LISTS[category].get("parts")
-    return rf"(?:\b(?:{phrases})\b" + (f"|{parts})" if parts else ")")
-
-
-_REACH = 20
 _TICKS, _CROSSES, _SHRUGS = "✅✔✓👍💯", "✗✘✖❌❎🚫⛔👎🙅", "🤔🤨🙄🤷🙃😏😉🤥🤪😬"
 
-NEGATION = regex.compile(_any_of("negations"))
-_CONTRAST = regex.compile(_any_of("contrasts"))
-_HEDGE = regex.compile(_any_of("hedges"))
-_GAP = regex.compile(_any_of("gaps"))
-_BOUND = regex.compile(_any_of("bounds"))
-_SUPPOSED = regex.compile(_any_of("supposed"))
-_SUPPOSES = regex.compile(_any_of("supposing"))
-_OTHERS = regex.compile(_any_of("others"))
-_AFFIRMED = regex.compile(_any_of("affirmations"))
-_CONFIRMED = regex.compile(_any_of("confirmations"))
-_IGNORANT = regex.compile(_any_of("ignorance"))
+NEGATION = pattern("negations")
+_CONTRAST = pattern("contrasts")
+_HEDGE = pattern("hedges")
+_GAP = pattern("gaps")
+_BOUND = pattern("bounds")
+_SUPPOSED = pattern("supposed")
+_SUPPOSES = pattern("supposing")
+_OTHERS = pattern("others")
+_AFFIRMED = pattern("affirmations")
+_CONFIRMED = pattern("confirmations")
 _NEEDS = regex.compile(r"\b(?:needs?|ha[sd]|have|'d have) to\b")
 _NUMBERED = regex.compile(r"\. *[0-9]+\W*")
-_KNOWN = regex.compile(_any_of("knowledge"))
-_CONDITION = regex.compile(_any_of("conditions"))
-_REFUTED = regex.compile(_any_of("refutations"))
-_HEADING = regex.compile(_any_of("headings"))
-_HEADS = set(_phrases("heads"))
-_HYPOTHETICAL = regex.compile(_any_of("hypothetical"))
-_EXAMPLE = regex.compile(_any_of("examples"))
-_SUMS = regex.compile(_any_of("sums"))
-_CORRECTED = regex.compile(_any_of("corrections"))
-_WITHDRAWAL = regex.compile(rf"{_any_of('withdrawals')}(?=[^\n]*[\w.,:!])")
-#: Where these words begin something new, rather than stand within a sentence.
-_BEGINS = regex.compile(
-    r"(?:\A|[.!?;:(\"\n]|\s- |,\s(?=(?:no|wait(?!,? and)|actually|sorry|or)\b))[ >•(\"'-]{0,9}"
-    r"(?:(?:oh|ah|well|but|and|so|hey|okay|ok|no)[, ]{1,3})?"
-)
+_KNOWN = pattern("knowledge")
+_CONDITION = pattern("conditions")
+_REFUTED = pattern("refutations")
+_HEADING = pattern("headings")
+_HEADS = set(phrases("heads"))
+_HYPOTHETICAL = pattern("hypothetical")
+_EXAMPLE = pattern("examples")
+_SUMS = pattern("sums")
+_CORRECTED = pattern("corrections")
 _PUNCTUATION = r"""[\s,;:.!()"'|>•-]*+"""
-_STARTS_BOUND = regex.compile(rf"{_PUNCTUATION}(?:{_any_of('beginnings')}|{_any_of('negations')})")
-_STARTS_HEDGE = regex.compile(rf"{_PUNCTUATION}{_any_of('hedges')}")
+_STARTS_BOUND = regex.compile(rf"{_PUNCTUATION}(?:{any_of('beginnings')}|{any_of('negations')})")
+_STARTS_HEDGE = regex.compile(rf"{_PUNCTUATION}{any_of('hedges')}")
 _STARTS_CONTRARY = regex.compile(
     rf"{_PUNCTUATION}(?:(?:comment|note|remark|explanation|reason|caveat)s?: *)?"
     r"\b(?:but|or|however|unless|except|although|though|maybe|perhaps"
@@ -80,19 +54,17 @@ _DOES = regex.compile(
     r"\b\p{L}+ (?:does|do|did|is|are|was|were|has|have|can|will|would|should)"
     r" *(?:indeed|so)?[ .!]*$"
 )
-_TURNS = regex.compile(
-    rf"""[ "'()>•.!,;-]*(?:{_any_of("turns")}|\n[\s>•"'(-]*{_any_of("lines")})"""
-)
+_TURNS = regex.compile(rf"""[ "'()>•.!,;-]*(?:{any_of("turns")}|\n[\s>•"'(-]*{any_of("lines")})""")
 _DENIED = regex.compile(
     r"(?:n't|\b(?:not|never|cannot|no one|nobody|no +\w+)\b)(?: +\w+){0,2} +(?:say|tell|answer"
     r"|admit|use|mean|utter|choose|put|go|dare)(?: +\w+){0,2} +(?:that|this|so|it|these|far)\b"
     r"(?= *(?:$|[.!,;)\n]|far|to |aloud|out ))"
     r"|(?:^ *|[.!?\n\"'(,] *)(?:that|this|it|which)(?:'s| +is| +was| +would +be| +seems"
     r"| +sounds| +would| +might +be)"
-    rf"(?: +\w+){{0,2}} +{_any_of('denials')}"
+    rf"(?: +\w+){{0,2}} +{any_of('denials')}"
     r"|\b(?:that|this|it)(?:'s| +is| +was)? *(?:is|was|would be)?n't +what\b"
     r"|\b(?:would|will|could|can|does|do)(?: +not|n't) *(?:$|[.!\n])"
-    rf"|{_any_of('silence')}"
+    rf"|{any_of('silence')}"
 )
 _SHARE = regex.compile(r"(?<!\b100) *(?<!100)%")
 _WINKS = regex.compile(r";-?\)|/s\b|\b(?:sarcas\w*|iron(?:y|ic\w*)|kidding|jok(?:e|ing)|lol)\b")
@@ -112,7 +84,7 @@ _OF_ANOTHER = regex.compile(
 _ONLY = regex.compile(r"\b(?:only|just|merely|nur|seulement|solo|sólo|soltanto|alleen)\b")
 
 Polarity = Literal["yes", "no"] | None
-_YES, _NO = set(_phrases("affirming")), set(_phrases("denying"))
+_YES, _NO = set(phrases("affirming")), set(phrases("denying"))
 
 
 def polarity(spellings: Iterable[str]) -> Polarity:
@@ -139,13 +111,6 @@ def leaves_choice_open(rest: str, affirms: Polarity) -> bool:
         numbered = _NUMBERED.fullmatch(rest)  # "No. 1"
         return bool(does or refused or numbered) or _knows_all(rest) or _has(rest, _TICKS)
     return bool(_STARTS_BOUND.match(rest) or _BOUND.search(rest)) or _has(rest, _CROSSES)
-
-
-def denied_below(below: str, affirms: Polarity) -> bool:
-    """Whether the lines below a yes or no explain the contrary."""
-    if affirms == "yes":
-        return bool(_IGNORANT.search(below))
-    return affirms == "no" and _knows_all(below)
 
 
 def _knows_all(text: str) -> bool:
@@ -190,17 +155,6 @@ def contradicts(line: str) -> bool:
 
 def _has(text: str, pictures: str) -> bool:
     return not text.isascii() and any(picture in text for picture in pictures)
-
-
-def withdrawals(text: str, start: int = 0) -> Iterator[int]:
-    """Where an answer before is taken back or given anew: "Wait, …", "Correction: …"."""
-    for match in _WITHDRAWAL.finditer(text, start):
-        first = max(0, match.start() - _REACH)
-        near = text[first : match.end() + _REACH]
-        for begins in _BEGINS.finditer(near):
-            if begins.end() == match.start() - first and (first == 0 or begins.start()):
-                yield match.start()
-                break
 
 
 def said_in_doubt(words: str) -> bool:

@@ -13,7 +13,7 @@ from grace.config import ParserSpec
 from grace.config.answer_fields import sentence_gaps
 from grace.config.matching import WORD, Passage, passage
 from grace.questions.parsing.quoting import Around, affirmed, doubted, set_aside
-from grace.questions.parsing.reservations import withdrawals
+from grace.questions.parsing.remarks import withdrawals
 from grace.questions.parsing.tokens import Token, Value, token_pattern, tokens
 
 _PICTURE = r"[^\x00-\x7f\w\s\p{M}\p{Sc}\p{Sm}\p{P}]"
@@ -41,13 +41,13 @@ class Statement:
         return tuple(token.value for token in self.tokens.values())
 
 
-def find_statements(answer: Passage, spec: ParserSpec) -> list[Statement]:
+def find_statements(answer: Passage, spec: ParserSpec, speaker: str = "") -> list[Statement]:
     """The sentences that count.
 
     One that is denied, supposed or another's is doubtful; it is left out only where another is
     plainly what the speaker says. What stands before a correction counts no longer.
     """
-    found = list(_candidates(answer, spec))
+    found = list(_candidates(answer, spec, speaker))
     if not found:
         return _bare(answer, spec)
     cue = next((c for c in reversed(_cues(answer, found))), None)
@@ -66,7 +66,7 @@ def _cues(answer: Passage, found: list[Statement]) -> list[int]:
     return list(withdrawals(answer.plain, found[0].end))
 
 
-def _candidates(answer: Passage, spec: ParserSpec) -> Iterator[Statement]:
+def _candidates(answer: Passage, spec: ParserSpec, speaker: str) -> Iterator[Statement]:
     names = sentence_gaps(spec.sentence)
     before = 0
     seen: set[tuple[str, Around]] = set()
@@ -83,7 +83,7 @@ def _candidates(answer: Passage, spec: ParserSpec) -> Iterator[Statement]:
         start, stop = match.span(1)
         shown = answer.cut(start, stop).excerpt()
         plainly = affirmed(around)
-        doubtful = doubted(around, affirmed=plainly)
+        doubtful = doubted(around, affirmed=plainly, speaker=speaker)
         aside = doubtful and set_aside(around)
         yield Statement(
             found, shown, start, stop, doubtful=doubtful, affirmed=plainly, set_aside=aside

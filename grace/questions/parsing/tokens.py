@@ -28,6 +28,7 @@ _SIGN_WORDS = (
     r"|процент(?:а|ов)?|パーセント|퍼센트)"
 )
 _SIGN = rf"(?: *%| *{_SIGN_WORDS})"
+_THOUSANDS = regex.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _UNITS = [
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
@@ -59,6 +60,7 @@ class Token:
     value: Value
     shown: str
     marked: bool = True  # False: a percentage without its sign
+    thousands: bool = False  # "1.000%", which may be a thousand
 
 
 def tokens(field: AnswerField, text: str) -> Iterator[Token]:
@@ -86,7 +88,8 @@ def _percentage(match: regex.Match[str]) -> Token:
     sign = match["sign"] is not None
     number = float(match["number"])
     shown = f"{number:g}{'%' if sign else ''}"
-    return Token(match.start(), match.end(), number, shown, sign)
+    thousands = bool(_THOUSANDS.fullmatch(match["number"]))
+    return Token(match.start(), match.end(), number, shown, sign, thousands)
 
 
 @lru_cache(maxsize=256)
