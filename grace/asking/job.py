@@ -48,8 +48,11 @@ class Job:
         return Path(self.settings.output) / f"answers{ending}.sqlite"
 
 
-def load_job(settings: Settings, stimuli_file: Path | None = None) -> Job:
-    """Read and check the study, its templates and the stimuli."""
+def load_job(settings: Settings, stimuli_file: Path | None = None, *, to_ask: bool = False) -> Job:
+    """Read and check the study, its templates and the stimuli.
+
+    What is yet `to_ask` must be worth it: variants of a question must have prompts that differ.
+    """
     study = settings.study
     templates = Templates()
     spec = experiment(study, settings.exp)
@@ -57,7 +60,8 @@ def load_job(settings: Settings, stimuli_file: Path | None = None) -> Job:
     stimuli = read_stimuli(path, study, templates)
     refuse_hidden_columns(study, spec, stimuli.header)
     check_templates(study, spec, templates, stimuli.header)
-    refuse_same_prompts(study, spec, templates, stimuli.trials)
+    if to_ask:
+        refuse_same_prompts(study, spec, templates, stimuli.trials)
     rows = len(stimuli.trials)
     if settings.pilot is not None:
         stimuli = stimuli.subset(pilot_rows(stimuli.trials, study, settings.pilot, settings.seed))

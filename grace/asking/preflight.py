@@ -49,7 +49,7 @@ class Cost:
 
 def sample(settings: Settings, rows: int) -> Job:
     """The job on a few rows spread over the design."""
-    return load_job(settings.model_copy(update={"pilot": rows}))
+    return load_job(settings.model_copy(update={"pilot": rows}), to_ask=True)
 
 
 async def preflight(job: Job, engine: Engine, prompts: Sequence[Prompt]) -> list[Finding]:

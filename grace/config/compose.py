@@ -130,6 +130,9 @@ def _no_choice(name: str, said: str) -> str:
         return said
     names = choices(group)
     hint = near(choice, names) or f"; expected one of {', '.join(names)}"
+    own = Path.cwd() / "conf" / group
+    where = f"in {own} and" if own.is_dir() else f"where you stand, which has no conf/{group}, and"
+    hint += f" (looked {where} among Grace's own)"
     if group == "model" and ("/" in choice or "." in choice):
         hint = f"; a model on your disk is model.path=FOLDER{hint}"
     return f"{name}: there is no such {group}{hint}"

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from grace.config.answer_fields import ParserSpec
+from grace.config.answer_options import refuse_alike, refuse_repeated, refuse_without_value
 from grace.config.column_names import filled, placeholders, signs, slug
 from grace.config.literal_text import (
     Asked,
@@ -183,7 +184,7 @@ class QuestionSpec(Spec):
                 )
             if not found:
                 raise ValueError(f"{name} has no values, so that nothing would be asked")
-            _unique(f"value of {name}", [str(level) for level in found])
+            refuse_repeated(f"value of {name}", [str(level) for level in found])
             whole = all(isinstance(level, int) for level in found)
             levels[same_form(name)] = found if whole else tuple(str(level) for level in found)
         return levels
@@ -195,15 +196,15 @@ class QuestionSpec(Spec):
         if self.parse is not None and self.over:
             raise ValueError("a raw answer cannot vary `over` anything; ask a question for each")
         options = [spec.option(forms=True) for spec in self.options]
-        _refuse_alike(options)
+        refuse_alike(options)
         varied = {name for name, levels in self.over.items() if len(levels) > 1}
         self._check_marginals({option.name for option in options}, varied)
         for key, template in self.wide.model_dump(exclude_none=True).items():
             own = {"option"} if key == "prob" else set()
             needed = varied | (own if len(options) > 1 else set())
             placeholders(f"wide.{key}", template, {*self.over, *own}, needed)
-        if (self.wide.mean or self.wide.std) and any(o.value is None for o in options):
-            raise ValueError("a mean needs a number for every option")
+        if self.wide.mean or self.wide.std:
+            refuse_without_value("a mean or standard deviation (wide)", options)
         return self
 
     def _check_marginals(self, names: Collection[str], varied: set[str]) -> None:
@@ -214,7 +215,7 @@ class QuestionSpec(Spec):
             for group, members in marginal.groups.items():
                 if not members:
                     raise ValueError(f"the group {group!r} of a marginal has no options")
-                _unique(f"the group {group!r} of a marginal: option", list(members))
+                refuse_repeated(f"the group {group!r} of a marginal: option", list(members))
             needed = varied | ({"group"} if len(marginal.groups) > 1 else set())
             placeholders(f"marginals.{title}", marginal.column, {*self.over, "group"}, needed)
 
@@ -264,8 +265,7 @@ class ExperimentSpec(Spec):
             what = f"a reduction of {reduction.question!r} over {reduction.over!r}"
             if question is None or list(question.over) != [reduction.over]:
                 raise ValueError(f"{what}: expected a question asked over that name alone")
-            if any(option.option(forms=True).value is None for option in question.options):
-                raise ValueError(f"{what} needs a number for every option")
+            refuse_without_value(what, [option.option(forms=True) for option in question.options])
         return self
 
     @property
@@ -298,7 +298,7 @@ class StudySpec(Spec):
     @field_validator("key", "factors")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        _unique("column", list(value))
+        refuse_repeated("column", list(value))
         return value
 
     @model_validator(mode="after")
@@ -370,25 +370,3 @@ def _typed(value: Any, kind: str) -> Any:
             )
         return int(value)
     return value
-
-
-def _unique(what: str, values: list[str]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"{what} {value!r} stands twice; expected each once")
-        seen.add(value)
-
-
-def _refuse_alike(options: list[Option]) -> None:
-    """Refuse options that cannot be told apart, by name or by spelling."""
-    named: dict[str, str] = {}
-    for option in options:
-        other = named.setdefault(option.name, option.text)
-        if other != option.text:
-            raise ValueError(
-                f"options {other!r} and {option.text!r} both have the name {option.name!r}; "
-                f"give one of them another, as in {{text: {option.text!r}, name: other}}"
-            )
-    _unique("option name", [option.name for option in options])
-    _unique("option", [form for option in options for form in option.spellings])

@@ -17,8 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grace.comparison import Comparison
-from grace.comparison.design import DESIGNS
+from grace.comparison import DESIGNS, Comparison
 from grace.comparison.show import OPEN, same_way
 from grace.comparison.study1 import PLANNED, READING_A_CELL
 from grace.errors import ConfigError, visible

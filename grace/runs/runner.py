@@ -62,7 +62,7 @@ async def run(
     """Run a study × experiment × model with these settings; `report` writes its report."""
     clock = clock or Clock()
     with clock.time("load"):
-        job = load_job(settings)
+        job = load_job(settings, to_ask=True)
     if settings.dry_run:
         return await show_dry_run(job, console)
     folder = settings.folder

@@ -21,6 +21,19 @@ from grace.stimuli.quotation_marks import after_a_blank, swallowed_rows
 
 #: What may stand between cells, and what people call it.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+#: How files begin that are no text, or another kind of it, and what they are.
+_OTHER_KINDS = {
+    b"PK\x03\x04": "an Excel workbook (.xlsx), another spreadsheet or a ZIP file",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls) or another file of Microsoft Office",
+    b"PAR1\x15": "a Parquet file",
+    b"\x1f\x8b": "a file compressed with gzip (R's .rds is one, too)",
+    b"$FL2@(#)": "a file of SPSS (.sav)",
+    b"%PDF-": "a PDF",
+    b"{\\rtf1": "a text document (RTF)",
+    b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+}
 #: A first line that tells a spreadsheet what stands between cells.
 _SEP = re.compile(r'"?sep=(?P<mark>[,;\t|])"?\r?\n?', re.IGNORECASE)
 
@@ -163,6 +176,13 @@ def _one(separator: str) -> str:
 def _decode(path: Path, content: bytes) -> str:
     """The file as text, or where it stops being UTF-8."""
     file = str(path)
+    kind = next((k for start, k in _OTHER_KINDS.items() if content.startswith(start)), None)
+    if kind:
+        raise StimuliError(
+            f"it is {kind}, expected a CSV; save or export the table as CSV (in a spreadsheet: "
+            "“CSV UTF-8”)",
+            file=file,
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -58,6 +58,7 @@ def _question_columns(
     slot: Slot = (name, variant)
     over = question.variants()[variant]
     wide = question.wide
+    about = f" ({meaning})" if meaning else ""
     options = [spec.option(forms=True) for spec in question.options]
     values = np.array([np.nan if o.value is None else o.value for o in options])
     what = f"question {name}" + "".join(f", {key} {value}" for key, value in over.items())
@@ -68,7 +69,7 @@ def _question_columns(
                 Computed(
                     Column(
                         wide.prob.format(option=option.name, **over),
-                        f"probability of “{option.text}” among the options ({meaning})",
+                        f"probability of “{option.text}” among the options{about}",
                         "probability",
                         "0–1",
                         what,
@@ -89,7 +90,7 @@ def _question_columns(
     ]  # fmt: skip
     for template, text, unit, limits, compute in computed:
         if template:
-            column = Column(template.format(**over), f"{text} ({meaning})", unit, limits, what)
+            column = Column(template.format(**over), f"{text}{about}", unit, limits, what)
             found.append(Computed(column, compute))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from grace.config import (
     StudySpec,
 )
 from grace.config.answer_fields import FieldPart
+from grace.config.study import Name
 from grace.questions.parsing import parse
 from grace.stimuli import Stimuli
 from grace.tables.block import Block, Item
@@ -155,13 +157,20 @@ def _row_flags(block: Block, spec: ExperimentSpec, trial: int, rep: int, repeats
     for (name, i), items in block.items.items():
         question = spec.questions[name]
         row = trial * repeats + rep if question.parse is not None else trial
-        label = name + "".join(str(v) for v in question.variants()[i].values())
+        label = variant_label(name, question.variants()[i])
         flags = block.flags((name, i), row)
         if question.parse is not None:
             parsed = raw_values(items[row], question, block.trials[trial], block.prefix)
             flags += parsed.get("parse_flags", ())
         found += [f"{label}: {flag}" for flag in flags]
     return "; ".join(found)
+
+
+def variant_label(question: str, over: Mapping[str, Name]) -> str:
+    """A question in one variant, as flags name it: "state2", "rating polite", "rating 2 polite"."""
+    first, *others = [str(value) for value in over.values()] or [""]
+    apart = " " if first and not first.isdecimal() else ""
+    return " ".join([f"{question}{apart}{first}", *others])
 
 
 def cell_of(study: StudySpec, trial: Trial, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import grace
+from grace.tables.wide import variant_label
 from tests.places import ROOT
 from tests.runs.test_run import model, run
 
@@ -138,7 +140,7 @@ TELLING = [
     ('"prob_{option}"', '"p_{option}"'),
     ("mass: temperature_mass", "mass: temperature_mass, entropy: bits"),
     ("item: cup\n", ""),
-    ("participant: person\n", "source: A book\n"),
+    ("item: cup\n", "item: cup\nparticipant: person\nsource: A book\n"),
     ("options: [hot, cold]", "options: [hot, cold]\n        meaning: how warm it is"),
     ("choices: {hot: [hot], cold: [cold]}", "choices: {hot: [hot]}"),  # of the other experiment
 ]
@@ -189,3 +191,59 @@ def test_a_copied_study_with_its_old_name_is_told_apart(own: Path, tiny: Tiny) -
     (own / "conf/study/tee.yaml").write_text(text, encoding="utf-8")
     said = run("study=tee", *words, cwd=own, code=1)
     assert "the study's file: tea.yaml → tee.yaml" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ('["-1", "0", "+1"]', "'+1' has none; expected {text: \"+1\", value: 1}"),
+        ('["0,5", "1"]', '{text: "0,5", value: 0.5}'),
+        ('["−1", "½"]', "'−1' (and 1 more) has none; expected {text: \"−1\", value: -1}"),
+        ('["½"]', '{text: "½", value: 0.5}'),
+        ('["3 stars", "4"]', '{text: "3 stars", value: 3}'),
+        ("[hot, cold]", "'hot' (and 1 more) has none; expected {text: \"hot\", value: 1}"),
+    ],
+)
+@pytest.mark.parametrize("wide", ["mean", "std"])
+def test_a_mean_says_which_option_has_no_number(
+    options: str, found: str, wide: str, own: Path, tiny: Tiny
+) -> None:
+    edit(own / YAML, "options: [hot, cold]", f"options: {options}")
+    edit(own / YAML, 'prob: "prob_{option}", mass: temperature_mass', f"{wide}: m")
+    said = run("study=tea", "exp=2", "dry_run=true", *model(tiny("llama-byte")), cwd=own, code=1)
+    assert found in said
+    assert "tea.yaml, line " in said
+
+
+def test_where_a_study_was_looked_for_is_said(own: Path) -> None:
+    (own / "elsewhere").mkdir()
+    said = run("study=tea", "exp=2", cwd=own / "elsewhere", code=1)
+    assert "study/tea: there is no such study; expected one of 1, 2 (looked where you stand" in said
+    assert "which has no conf/study" in said
+    said = run("study=milk", "exp=2", cwd=own, code=1)
+    assert f"(looked in {own}/conf/study and among Grace's own)" in said
+
+
+def test_a_variant_stands_apart_from_its_question_in_flags() -> None:
+    assert variant_label("state", {"state": 2}) == "state2"
+    assert variant_label("rating", {"tone": "höflich"}) == "rating höflich"
+    assert variant_label("wahl", {"wer": "die Chefin", "n": 3}) == "wahl die Chefin 3"
+    assert variant_label("q", {"a": 1, "b": 2}) == "q1 2"
+    assert variant_label("q", {"a": -1}) == "q -1"
+    assert variant_label("temperature", {}) == "temperature"
+
+
+def test_a_meaning_that_is_not_given_leaves_no_brackets(own: Path, tiny: Tiny) -> None:
+    words = ["study=tea", "exp=2", *model(tiny("llama-byte"))]
+    run(*words, cwd=own)
+    folder = own / "outputs/tea/2/tiny"
+
+    def meanings() -> dict[str, str]:
+        book = json.loads((folder / "codebook.json").read_text(encoding="utf-8"))
+        return {column["name"]: column["meaning"] for column in book["tables"]["trials"]}
+
+    assert meanings()["prob_hot"] == "probability of “hot” among the options"
+    assert "()" not in (folder / "dataset_description.json").read_text(encoding="utf-8")
+    edit(own / YAML, "options: [hot, cold]", "options: [hot, cold]\n        meaning: how warm")
+    run(*words, cwd=own)
+    assert meanings()["prob_hot"] == "probability of “hot” among the options (how warm)"

@@ -15,6 +15,7 @@ from grace.config.settings import read_settings
 from grace.config.study import StudySpec
 from grace.errors import StimuliError
 from grace.questions.templates import Templates
+from grace.stimuli.csv_file import split_rows
 from grace.stimuli.pilot import pilot_rows
 from grace.stimuli.read import Stimuli, read_stimuli
 
@@ -210,3 +211,28 @@ def test_another_seed_makes_another_pilot() -> None:
     spec = study("1")
     trials = read_stimuli(shipped("data") / "study1.csv", spec, Templates()).trials
     assert len({tuple(pilot_rows(trials, spec, 10, seed)) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"PK\x03\x04\x14\0\x06\0[Content_Types].xml", "an Excel workbook (.xlsx)"),
+        (b"PK\x03\x04 of text alone", "an Excel workbook (.xlsx)"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (.xls)"),
+        (b"PAR1\x15\x04\x15", "a Parquet file"),
+        (b"\x1f\x8b\x08\0", "compressed with gzip"),
+        (b"$FL2@(#) IBM SPSS", "a file of SPSS"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"<!DOCTYPE html>\n<html>", "a web page"),
+    ],
+)
+def test_another_kind_of_file_is_named(content: bytes, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "stimuli.csv"
+    path.write_bytes(content)
+    with pytest.raises(StimuliError, match="expected a CSV; save or export") as caught:
+        split_rows(path, content)
+    assert found in str(caught.value)
+
+
+def test_a_header_that_begins_like_another_kind_of_file_is_read(tmp_path: Path) -> None:
+    assert split_rows(tmp_path / "x.csv", b"PAR1,PK\n1,2\n")[0] == ("PAR1", "PK")
