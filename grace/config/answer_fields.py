@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from grace.config.literal_text import Real, Whole, in_64_bits
 from grace.config.matching import plain
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
@@ -58,8 +59,8 @@ class IntegerField(FieldPart):
     """A whole number, in digits or as one of `words`: {0: [none, zero]}."""
 
     type: Literal["integer"]
-    min: int | None = None
-    max: int | None = None
+    min: Whole | None = None
+    max: Whole | None = None
     words: dict[int, tuple[Phrase, ...]] = {}
 
     @cached_property
@@ -71,6 +72,8 @@ class IntegerField(FieldPart):
     def _check(self) -> IntegerField:
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
+        for number in (self.min, self.max, *self.words):
+            in_64_bits(number or 0)
         for value in self.words:
             if out_of_range(self, value):
                 raise ValueError(f"words for {value}, which is below min or above max")
@@ -125,8 +128,8 @@ class SumCheck(Part):
     """Fields that should sum to a total; where all are there and do not, a flag is set."""
 
     sum: tuple[str, ...] = Field(min_length=1)
-    total: float
-    tolerance: float = Field(0, ge=0)
+    total: Real
+    tolerance: Real = Field(0, ge=0)
     flag: Name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from grace.config.printable import look, spelt
 from grace.types import Option
 
 
@@ -49,3 +50,14 @@ def refuse_alike(options: list[Option]) -> None:
             )
     refuse_repeated("option name", [option.name for option in options])
     refuse_repeated("option", [form for option in options for form in option.spellings])
+
+
+def refuse_look_alikes(what: str, values: list[str]) -> None:
+    """Refuse two values that people see as one."""
+    seen: dict[str, str] = {}
+    for value in values:
+        other = seen.setdefault(look(value), value)
+        if other != value:
+            raise ValueError(
+                f"{what} {spelt(value)} looks like {spelt(other)}; expected one of them"
+            )

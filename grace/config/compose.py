@@ -37,6 +37,7 @@ def compose_overrides(overrides: Sequence[str], config_name: str) -> dict[str, A
     composed = Composed({str(key): value for key, value in plain.items() if key != "hydra"})
     composed.study_file = study_file(overrides, "1")
     composed.given = frozenset(word.lstrip("+~").partition("=")[0].strip() for word in overrides)
+    composed.forget_the_bundled()
     return composed
 
 
@@ -49,9 +50,9 @@ def unresolved(overrides: Sequence[str], config_name: str) -> Any:
     from grace.config.study_file import StudyFile
 
     GlobalHydra.instance().clear()
-    words = [*overrides, *search_path()]
     if path := study_file(overrides):
-        StudyFile(path)
+        StudyFile(path)  # says more than what follows
+    words = [*overrides, *search_path()]
     with in_a_sentence(), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         return hydra_compose(config_name, words)
 
@@ -90,6 +91,8 @@ def in_a_sentence() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(sentence(error)) from error
+    except ValueError as error:  # of Hydra's, for a list of defaults that is none
+        raise ConfigError(one_line(str(error), 400)) from error
     except OSError as error:  # a name that is too long for a file
         raise ConfigError(f"{one_line(str(error.filename))}: {error.strerror}") from error
     except RecursionError as error:

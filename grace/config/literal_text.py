@@ -25,6 +25,20 @@ def as_text(value: Any) -> Any:
     return value
 
 
+def in_64_bits(value: int) -> int:
+    """The number; ValueError for one that no column of the tables can hold."""
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"expected a whole number of at most 18 digits; if it is a name, {QUOTES}")
+    return value
+
+
+def no_truth(value: Any) -> Any:
+    """The value; ValueError for true or false, which pydantic takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("expected a number")  # noqa: TRY004  (pydantic wants it)
+    return value
+
+
 def as_name(value: Any) -> Any:
     """A name, in digits too: 1 is “1”."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
@@ -32,9 +46,9 @@ def as_name(value: Any) -> Any:
 
 
 def as_level(value: Any) -> Any:
-    """A value of a design: text or a whole number."""
+    """A value of a design: text or a whole number, of no more than the 64 bits of the tables."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return in_64_bits(value)
     if isinstance(value, float):
         raise ValueError(f"expected text or a whole number; {QUOTES}")  # noqa: TRY004
     if not isinstance(value, str) and value is not None and not isinstance(value, bool):
@@ -65,3 +79,6 @@ Literally = Annotated[str, BeforeValidator(as_text), AfterValidator(literally)]
 Level = Annotated[str | int, BeforeValidator(as_level)]
 Asked = Annotated[str | int, BeforeValidator(as_level), AfterValidator(literally)]
 Number = Annotated[float, BeforeValidator(as_number), Field(allow_inf_nan=False)]
+#: Numbers of settings: from text too, as a command line has them.
+Whole = Annotated[int, BeforeValidator(no_truth)]
+Real = Annotated[float, BeforeValidator(no_truth)]

@@ -21,7 +21,7 @@ from grace.config.manual.settings import ALL, GROUPS, NAMES, OF_COMMANDS
 from grace.config.printable import one_line
 from grace.config.refuse_code import refuse_words
 from grace.config.resources import choices, expand
-from grace.config.validation_messages import near
+from grace.config.validation_messages import REFERENCE, near
 from grace.errors import ConfigError
 
 #: vLLM has hundreds of arguments and the configuration names a few: others may be added.
@@ -31,6 +31,8 @@ _WORD = re.compile(r"(?P<how>\+{1,2}|~)?(?P<name>[^=]*)(?P<equals>=?)(?P<value>.
 #: A whole value in quotation marks, as Hydra reads them.
 _QUOTED = re.compile(r"""\s*('([^'\\]|\\.)*'|"([^"\\]|\\.)*")\s*""", re.S)
 QUOTES = "'\""
+#: Settings whose text is asked.
+ASKED = ("exp.answer_prefix", "exp.base_answer_prefix")
 _GLOB = re.compile(r"\s*glob\s*\(\s*([^,()]+?)\s*\)\s*")
 _SWEEP = re.compile(r"\s*(choice|range|glob|sort|shuffle|tag)\s*\(.*\)\s*", re.S)
 
@@ -71,6 +73,7 @@ def read_words(words: Sequence[str]) -> list[Word]:
             raise ConfigError(f"{_told(typed)!r}: expected text in UTF-8, without NUL")
         if name.startswith("hydra"):
             raise ConfigError(f"{name}: no such setting; Hydra's own are not Grace's")
+        _refuse_reference(typed, name, parts["value"])
         found.append(Word(typed, how, name, parts["value"] if equals else None))
     _refuse_twice(found)
     return found
@@ -89,6 +92,16 @@ def _refuse_twice(words: Sequence[Word]) -> None:
             raise ConfigError(
                 f"{name} is given twice, as {_told(before)} and as {_told(value)}; expected it once"
             )
+
+
+def _refuse_reference(typed: str, name: str, value: str) -> None:
+    """Refuse ${…} in what is asked: it would be filled in, from this machine too."""
+    asked = name in ASKED or (name.startswith("study.") and name != "study.data")
+    if asked and REFERENCE.search(value):
+        raise ConfigError(
+            f"{_told(typed)}: ${{…}} would be filled in, from another setting or from this "
+            "machine; expected the text itself, or \\${ for the signs themselves"
+        )
 
 
 def as_overrides(words: Sequence[str]) -> list[str]:

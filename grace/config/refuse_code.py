@@ -66,6 +66,11 @@ def refuse_file(path: Path, folder: Path) -> None:
         raise ConfigError(f"{path}: {REFUSAL} (_target_); remove it")
     refuse_code(content, f"{path}: ")
     defaults = content.get("defaults") if isinstance(content, Mapping) else None
+    several = isinstance(defaults, list) and all(isinstance(d, (str, dict)) for d in defaults)
+    if isinstance(content, Mapping) and "defaults" in content and not several:
+        raise ConfigError(
+            f"{path}: defaults: expected the names of files to begin with, [first, second]"
+        )
     reaches = _PACKAGE.search(text) or re.search("hydra|@", str(defaults or ""))
     if reaches or path.relative_to(folder).parts[0] == "hydra":
         raise ConfigError(f"{path}: {REFUSAL}, and Hydra's own settings would let it; remove them")

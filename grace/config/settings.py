@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from grace.config.literal_text import literally
+from grace.config.literal_text import Real, Whole, literally
 from grace.config.manual.settings import NAMES
 from grace.config.printable import writable
 from grace.config.refuse_code import refuse_code
@@ -32,8 +32,8 @@ from grace.errors import ConfigError
 #: The name of the model that comes with Grace.
 BUNDLED = "smollm2-135m"
 
-#: What may be said of a model in a folder in the bundled model's place.
-KEPT = ("chat", "max_length", "chat_template_kwargs", "date", "control_tokens")
+#: What the bundled model's file says of it, which is not so of a folder in its place.
+OF_THE_BUNDLED = ("id", "dtype", "licence", "parameters", "architecture")
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 #: The largest number of tokens, texts or rows that is taken for meant.
@@ -61,11 +61,11 @@ class ExpSettings(Strict):
     option_space: Literal["auto", "never", "always"] = "auto"
     prior: bool = False
     forms: bool = True
-    low_mass: float = Field(default=0.1, ge=0, le=1)
-    temperature: float = Field(default=0.7, ge=0, le=10)
-    top_p: float = Field(default=0.9, gt=0, le=1)
-    max_tokens: int = Field(default=150, ge=1, le=1_000_000)
-    replicates: int = Field(default=1, ge=1, le=100_000)
+    low_mass: Real = Field(default=0.1, ge=0, le=1)
+    temperature: Real = Field(default=0.7, ge=0, le=10)
+    top_p: Real = Field(default=0.9, gt=0, le=1)
+    max_tokens: Whole = Field(default=150, ge=1, le=1_000_000)
+    replicates: Whole = Field(default=1, ge=1, le=100_000)
 
     @field_validator("answer_prefix", "base_answer_prefix")
     @classmethod
@@ -84,15 +84,15 @@ class ModelSettings(Strict):
     revision: str | None = None
     chat: bool | None = None
     dtype: DtypeName = "auto"
-    max_length: int | None = Field(default=None, ge=1, le=MOST)
+    max_length: Whole | None = Field(default=None, ge=1, le=MOST)
     chat_template_kwargs: dict[str, Any] = {}
     date: str | None = None  # which a chat template writes, YYYY-MM-DD
     control_tokens: Literal["refuse", "allow"] = "refuse"
     licence: str = ""
     gated: bool = False
-    parameters: float | None = Field(default=None, gt=0)  # billions
-    memory_gib: float | None = Field(default=None, gt=0)  # GPU memory needed, all cards together
-    weights_gib: float | None = Field(default=None, gt=0)  # where two bytes a parameter is wrong
+    parameters: Real | None = Field(default=None, gt=0)  # billions
+    memory_gib: Real | None = Field(default=None, gt=0)  # GPU memory needed, all cards together
+    weights_gib: Real | None = Field(default=None, gt=0)  # where two bytes a parameter is wrong
     cards: str = ""
     #: What memory depends on, by config.json's names; no number of a run does.
     architecture: dict[str, Any] | None = Field(default=None, exclude=True)
@@ -116,9 +116,9 @@ class ModelSettings(Strict):
         own = re.sub(
             r"[^A-Za-z0-9._-]+", "-", os.path.realpath(folder).rpartition(os.sep)[2]
         ).strip("-._")
-        kept = {key: value[key] for key in KEPT if value.get(key) is not None}
+        kept = {key: found for key, found in value.items() if key != "bundled"}
         name = own if value.get("name") == BUNDLED else value.get("name")
-        return {"name": name or "model", "id": str(folder), "path": str(folder)} | kept
+        return {"id": str(folder)} | kept | {"name": name or "model", "path": str(folder)}
 
 
 class LocalSettings(Strict):
@@ -127,9 +127,9 @@ class LocalSettings(Strict):
     kind: Literal["local"]
     device: str = "auto"
     dtype: DtypeName = "auto"
-    max_batch_tokens: int | None = Field(default=None, ge=1, le=MOST)
-    max_batch_texts: int | None = Field(default=None, ge=1, le=MOST)
-    threads: int | None = Field(default=None, ge=1, le=4096)
+    max_batch_tokens: Whole | None = Field(default=None, ge=1, le=MOST)
+    max_batch_texts: Whole | None = Field(default=None, ge=1, le=MOST)
+    threads: Whole | None = Field(default=None, ge=1, le=4096)
 
 
 class VllmSettings(Strict):
@@ -138,10 +138,10 @@ class VllmSettings(Strict):
     kind: Literal["vllm"]
     endpoints: tuple[str, ...] = ()
     managed: bool = False
-    max_concurrency: int = Field(default=32, ge=1, le=1024)
-    nodes_per_request: int = Field(default=64, ge=1, le=1024)
-    timeout: float = Field(default=120, gt=0)
-    deadline: float = Field(default=600, gt=0)
+    max_concurrency: Whole = Field(default=32, ge=1, le=1024)
+    nodes_per_request: Whole = Field(default=64, ge=1, le=1024)
+    timeout: Real = Field(default=120, gt=0)
+    deadline: Real = Field(default=600, gt=0)
 
     @field_validator("endpoints", mode="before")
     @classmethod
@@ -169,9 +169,9 @@ class ServeSettings(Strict):
 
     args: dict[str, Any] = {}
     cpu_args: dict[str, Any] = {}
-    cpu_cache_gib: float = Field(default=2, gt=0)
+    cpu_cache_gib: Real = Field(default=2, gt=0)
     python: PathText | None = None
-    ready_within: float = Field(default=3600, gt=0)
+    ready_within: Real = Field(default=3600, gt=0)
     log: PathText | None = None
 
     @field_validator("args", "cpu_args")
@@ -197,13 +197,13 @@ class Settings(Strict):
     output: PathText = "outputs"
     store: PathText | None = None
     tag: Name | None = None
-    pilot: int | None = Field(default=None, ge=1, le=MOST)
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    pilot: Whole | None = Field(default=None, ge=1, le=MOST)
+    seed: Whole = Field(default=0, ge=0, lt=2**63)
     dry_run: bool = False
     overwrite: bool = False
     report: bool = True
     profile: bool = False
-    max_failures: int = Field(default=100, ge=1, le=MOST)
+    max_failures: Whole = Field(default=100, ge=1, le=MOST)
     shard: str | None = None
 
     @field_validator("shard")
@@ -239,17 +239,25 @@ class Composed(dict[str, Any]):
     study_file: Path | None = None
     given: frozenset[str] = frozenset()  # what was set by hand: "study", "serve.args.port"
 
+    def forget_the_bundled(self) -> None:
+        """Take out what is not said of the folder that stands in the bundled model's place."""
+        model = self.get("model")
+        if isinstance(model, dict) and model.get("path") and model.get("bundled"):
+            for key in OF_THE_BUNDLED:
+                if f"model.{key}" not in self.given:
+                    model.pop(key, None)
+
 
 class CapacitySettings(Settings):
     """Of grace.capacity: the cards in question, what is known already, and how fast it goes."""
 
     gpu: str | None = None
-    count: int | None = Field(default=None, ge=1, le=1024)
-    gpu_gib: float | None = Field(default=None, gt=0, le=MOST)
-    weights_gib: float | None = Field(default=None, gt=0, le=MOST)
+    count: Whole | None = Field(default=None, ge=1, le=1024)
+    gpu_gib: Real | None = Field(default=None, gt=0, le=MOST)
+    weights_gib: Real | None = Field(default=None, gt=0, le=MOST)
     url: str | None = None
-    prompt_rate: float | None = Field(default=None, gt=0)  # tokens a second, all cards together
-    generate_rate: float | None = Field(default=None, gt=0)
+    prompt_rate: Real | None = Field(default=None, gt=0)  # tokens a second, all cards together
+    generate_rate: Real | None = Field(default=None, gt=0)
 
 
 class DoctorSettings(Settings):

@@ -24,7 +24,12 @@ from pydantic import (
 )
 
 from grace.config.answer_fields import ParserSpec
-from grace.config.answer_options import refuse_alike, refuse_repeated, refuse_without_value
+from grace.config.answer_options import (
+    refuse_alike,
+    refuse_look_alikes,
+    refuse_repeated,
+    refuse_without_value,
+)
 from grace.config.column_names import filled, placeholders, signs, slug
 from grace.config.literal_text import (
     Asked,
@@ -185,6 +190,7 @@ class QuestionSpec(Spec):
             if not found:
                 raise ValueError(f"{name} has no values, so that nothing would be asked")
             refuse_repeated(f"value of {name}", [str(level) for level in found])
+            refuse_look_alikes(f"value of {name}", [str(level) for level in found])
             whole = all(isinstance(level, int) for level in found)
             levels[same_form(name)] = found if whole else tuple(str(level) for level in found)
         return levels

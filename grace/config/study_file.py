@@ -15,10 +15,9 @@ from typing import Any
 
 import yaml
 from omegaconf._utils import get_yaml_loader
-from omegaconf.errors import OmegaConfBaseException
-from omegaconf.grammar_parser import parse as parse_interpolation
 
-from grace.config.validation_messages import QUOTES
+from grace.config.printable import look, spelt, writable
+from grace.config.validation_messages import QUOTES, REFERENCE, shown
 from grace.errors import ConfigError
 
 #: Entries whose value is true or false and nothing else.
@@ -59,11 +58,13 @@ class StudyFile:
             if not isinstance(root, yaml.MappingNode):
                 raise ConfigError(f"{path}: expected a study's settings, as in NAME: VALUE")
             self.root = root
+            _refuse_defaults(path, root)
             _refuse_endless(path, root)
             for node, key in _scalars(root):
                 self._check_scalar(node, key)
-            for mapping in _mappings(root):
-                self._check_names(mapping)
+            for node, name in _nodes(root):
+                if isinstance(node, yaml.MappingNode):
+                    self._check_names(node, name)
             self.values = loader.construct_document(root)
         except (yaml.YAMLError, ValueError, TypeError) as error:
             raise ConfigError(_syntax(path, error)) from error
@@ -91,16 +92,15 @@ class StudyFile:
 
     def _check_scalar(self, node: yaml.ScalarNode, key: str | None) -> None:
         value, place = node.value, f"{self.path}, line {_line(node)}"
+        if "\0" in value or writable(value) != value:
+            raise ConfigError(f"{place}: {shown(value)}: expected text in UTF-8, without NUL")
         if value == "???":
             raise ConfigError(f'{place}: "???" stands for a value that is missing; write another')
-        if "${" in value:
-            try:
-                parse_interpolation(value)
-            except OmegaConfBaseException as error:
-                raise ConfigError(
-                    f"{place}: {value!r}: ${{…}} names another setting, and this names none; "
-                    "write \\${ for the signs themselves"
-                ) from error
+        if REFERENCE.search(value):
+            raise ConfigError(
+                f"{place}: {shown(value)}: ${{…}} would be filled in, from another setting or from "
+                "this machine; expected the text itself, or \\${ for the signs themselves"
+            )
         if node.style is not None or key in SWITCHES:
             return
         kind = node.tag.rpartition(":")[2]
@@ -111,8 +111,9 @@ class StudyFile:
             raise ConfigError(f"{place}: a tag of YAML's (!); a study has text and numbers only")
         raise ConfigError(f"{place}: {value}: {_readings(kind, core)}; {QUOTES}")
 
-    def _check_names(self, mapping: yaml.MappingNode) -> None:
+    def _check_names(self, mapping: yaml.MappingNode, name: str | None) -> None:
         seen: set[str] = set()
+        alike: dict[str, str] = {}  # by what people see of them
         for key, _ in mapping.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(f"{self.path}, line {_line(key)}: expected text as a name")
@@ -126,6 +127,22 @@ class StudyFile:
                     "name once"
                 )
             seen.add(key.value)
+            other = alike.setdefault(look(key.value), key.value)
+            if other != key.value and name != "aliases":  # which may name every spelling
+                raise ConfigError(
+                    f"{self.path}, line {_line(key)}: {spelt(key.value)} looks like "
+                    f"{spelt(other)}, which stands there too; expected one of them"
+                )
+
+
+def _refuse_defaults(path: Path, root: yaml.MappingNode) -> None:
+    """Refuse Hydra's list of files to merge: a study is one file, and says all that it asks."""
+    for key, _ in root.value:
+        if key.value == "defaults":
+            raise ConfigError(
+                f"{path}, line {_line(key)}: defaults would merge other files into the study; a "
+                "study is one file; remove it"
+            )
 
 
 def _decode(path: Path) -> str:
@@ -204,10 +221,6 @@ def _scalars(root: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, str | None]]:
     return ((node, key) for node, key in _nodes(root) if isinstance(node, yaml.ScalarNode))
 
 
-def _mappings(root: yaml.Node) -> Iterator[yaml.MappingNode]:
-    return (node for node, _ in _nodes(root) if isinstance(node, yaml.MappingNode))
-
-
 def _inner(node: yaml.Node, part: str | int) -> yaml.Node | None:
     """The node one step further in, if there is one."""
     if isinstance(node, yaml.MappingNode):
@@ -235,6 +248,7 @@ def _readings(kind: str, core: str) -> str:
     if kind == core:
         return "a number that is not spelt as it would be printed"
     names = {"int": "a number", "float": "a number", "bool": "true or false", "null": "nothing"}
+    names["value"] = "a sign of YAML's own"  # an equals sign by itself
     return (
         f"without quotation marks it is {names.get(kind, 'text')} to some and "
         f"{names.get(core, 'text')} to others"

@@ -21,6 +21,8 @@ _LENGTH = 80
 #: Problems told in one sentence; more are counted.
 _TOLD = 3
 QUOTES = "put it in quotation marks"
+#: What Hydra would fill in: ${…} with no backslash, or an even number of them, before it.
+REFERENCE = re.compile(r"(?<!\\)(\\\\)*\$\{")
 #: A place in a file, such as "conf/study/tea.yaml, line 3: ", for a setting's path and value.
 Locate = Callable[[Sequence[str | int], Any], str]
 

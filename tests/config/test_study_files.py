@@ -353,6 +353,7 @@ def test_two_questions_over_one_name_make_one_column(tmp_path: Path) -> None:
     edited(
         tmp_path,
         over("{q: [1, 2]}"),
+        template("{{ cup }} {{ q }}"),
         study('"m_{q}"}\n', f'"m_{{q}}"}}\n{second}        over: {{q: [a, "3"]}}\n'),
     )
     job = load(tmp_path)
