@@ -117,7 +117,8 @@ class MixedModel:
                 return {
                     "lme4": f"lmer(qlogis(squeeze({y})) ~ {right}, data = d)",
                     "glmmTMB": f"glmmTMB(squeeze({y}) ~ {right}, data = d, family = beta_family())",
-                    "brms": f"brm(squeezed ~ {right}, data = transform(d, squeezed = "
+                    # `transform` would rename columns whose names are no names of R's.
+                    "brms": f"brm(squeezed ~ {right}, data = within(d, squeezed <- "
                     f"squeeze({y})), family = Beta())",
                     "bambi": bambi,
                 }

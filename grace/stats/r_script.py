@@ -114,8 +114,9 @@ def _fits(model: MixedModel, n_models: int, why_not: Sequence[str]) -> str:
     begin = len(lines)
     lines.append("d <- all_rows")
     for name, values in model.where.items():
-        shown = ", ".join(f'"{value}"' for value in values)
-        lines += [f"# {model.why_where}", f"d <- droplevels(d[d${name} %in% c({shown}), ])"]
+        shown = ", ".join(_text(str(value)) for value in values)
+        column = f"d[[{_text(name)}]]"
+        lines += [f"# {model.why_where}", f"d <- droplevels(d[{column} %in% c({shown}), ])"]
     for package, call in model.calls(n_models).items():
         if package == "brms":
             lines.append(f'if (with_brms) fit("brms", {call})')

@@ -367,6 +367,7 @@ def test_braces_are_text(tmp_path: Path) -> None:
         tmp_path,
         options('[hot, cold]\n        meaning: "{q} in {hot, cold}?"'),
         over("{q: [a, b]}"),
+        template("{{ cup }} {{ q }}"),
         study("0 minutes or more", "{minutes} in {1, 60}"),
     )  # fmt: skip
     job = load(tmp_path)
