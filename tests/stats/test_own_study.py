@@ -122,6 +122,11 @@ def test_names_that_are_no_formula_stand_in_backticks() -> None:
     assert (
         one.calls(1)["lme4"] == "lmer(`p x` ~ `word order` * (`if` + `b.c`) + (1 | item), data = d)"
     )
+    shares = MixedModel("p x", "p x", "beta", "minutes waited", (), slopes=False)
+    assert shares.calls(1)["brms"] == (  # within() keeps names that are none of R's
+        "brm(squeezed ~ `minutes waited` + (1 | item), "
+        "data = within(d, squeezed <- squeeze(`p x`)), family = Beta())"
+    )
     assert quoted("größe") == "`größe`"
     assert quoted("p_1") == "p_1"
 
