@@ -18,6 +18,14 @@ from tests.places import ROOT
 EXAMPLE = ROOT / "docs" / "example-study"
 YAML, TEMPLATE, CSV = "conf/study/tea.yaml", "prompts/tea/temperature.j2", "data/tea.csv"
 
+LINES = (EXAMPLE / YAML).read_text("utf-8").splitlines()
+
+
+def at(words: str, further: int = 0) -> str:
+    """The place of the example's line that has some words, or of one below it."""
+    return f"tea.yaml, line {next(n for n, line in enumerate(LINES, 1) if words in line) + further}"
+
+
 Edit = tuple[str, str | None, str | bytes]
 
 

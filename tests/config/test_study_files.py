@@ -15,7 +15,7 @@ from grace.errors import GraceError
 from grace.tables.columns import refuse_clashes
 from grace.tables.tidy import tidy_columns
 from grace.tables.wide import wide_columns
-from tests.config.study_folder import CSV, TEMPLATE, YAML, Edit, asked, edited, load, prompts
+from tests.config.study_folder import CSV, TEMPLATE, YAML, Edit, asked, at, edited, load, prompts
 from tests.runs.test_run import model, run
 
 WIDE = 'wide: {prob: "prob_{option}", mass: temperature_mass}'
@@ -56,14 +56,14 @@ QUOTE = "put it in quotation marks"
 LINE = "tea.yaml, line "
 REFUSED: dict[str, tuple[Edit, list[str]]] = {
     # Words that YAML makes something else of.
-    "options yes no": (options("[yes, no]"), [LINE + "27", "yes", QUOTE]),
-    "options of numbers": (options("[1, 2, 3, 4, 5, 6, 7]"), [LINE + "27", "=1", QUOTE, "4 more"]),
+    "options yes no": (options("[yes, no]"), [at("options:"), "yes", QUOTE]),
+    "options of numbers": (options("[1, 2, 3, 4, 5, 6]"), [at("options:"), "=1", QUOTE, "3 more"]),
     "options of decimals": (options("[1.5, b]"), [LINE, "1.5", QUOTE]),
     "an option of nothing": (options("[null, b]"), [LINE, "nothing", QUOTE]),
     "an octal option": (options("[012, b]"), [LINE, "012", QUOTE]),
     "an equals sign": (options("[=, b]"), [LINE, QUOTE]),
-    "over yes no": (over("{q: [yes, no]}"), [LINE + "28", "yes", QUOTE]),
-    "over true": (over("{q: [natural, true, polite]}"), [LINE + "28", "True", QUOTE]),
+    "over yes no": (over("{q: [yes, no]}"), [at("options:", 1), "yes", QUOTE]),
+    "over true": (over("{q: [natural, true, polite]}"), [at("options:", 1), "True", QUOTE]),
     "over times": (over("{q: [12:30, 13:00]}"), [LINE, "12:30", QUOTE]),
     "over octals": (over("{q: [010, 011]}"), [LINE, "010", QUOTE]),
     "over decimals": (over("{q: [0.5, 1.5]}"), [LINE, "0.5", QUOTE]),
@@ -76,25 +76,25 @@ REFUSED: dict[str, tuple[Edit, list[str]]] = {
     "allowed yes no": (study(PERSON, "person: {meaning: x, allowed: [yes, no]}"), ["yes", QUOTE]),
     "a column no": (study(PERSON, f"{PERSON}\n  no: {{meaning: x}}"), [LINE, "no", QUOTE]),
     "choices yes no": (study("{hot: [hot], cold: [cold]}", "{yes: [yes]}"), [LINE, QUOTE]),
-    "a number as title": (study("Does tea cool down?", "1984"), [LINE + "2", "1984", QUOTE]),
-    "a truth as title": (study("Does tea cool down?", "true"), [LINE + "2", "True", QUOTE]),
+    "a number as title": (study("Does tea cool down?", "1984"), [at("title:"), "1984", QUOTE]),
+    "a truth as title": (study("Does tea cool down?", "true"), [at("title:"), "True", QUOTE]),
     # YAML itself.
-    "a colon": (study("Does tea cool down?", "Tea: hot?"), [LINE + "2", "a colon", QUOTE]),
-    "a tab": (study("  cup: {", "\tcup: {"), [LINE + "9", "a tab"]),
-    "windows": (study("Does tea", "Grün".encode("cp1252")), [LINE + "2", "not UTF-8", "'ü'"]),
+    "a colon": (study("Does tea cool down?", "Tea: hot?"), [at("title:"), "a colon", QUOTE]),
+    "a tab": (study("  cup: {", "\tcup: {"), [at("cup: {"), "a tab"]),
+    "windows": (study("Does tea", "Grün".encode("cp1252")), [at("title:"), "not UTF-8", "'ü'"]),
     "utf-16": ((YAML, None, "name: tea".encode("utf-16")), ["tea.yaml", "not UTF-8"]),
     "an open quotation mark": (study("Does tea", '"tea'), ["tea.yaml, line", "no valid"]),
-    "a name twice": (study("title:", "name: other\ntitle:"), [LINE + "2", "name stands twice"]),
-    "an alias of nothing": (study("Does tea cool down?", "*tea"), [LINE + "2", "*", QUOTE]),
-    "an alias of itself": (study("[minutes]", "&a [*a]"), [LINE + "5", "alias"]),
-    "a tag": (study("Does tea", "!!binary a"), [LINE + "2", "a tag of YAML's"]),
+    "a name twice": (study("title:", "name: other\ntitle:"), [at("title:"), "name stands twice"]),
+    "an alias of nothing": (study("Does tea cool down?", "*tea"), [at("title:"), "*", QUOTE]),
+    "an alias of itself": (study("[minutes]", "&a [*a]"), [at("factors:"), "alias"]),
+    "a tag": (study("Does tea", "!!binary a"), [at("title:"), "a tag of YAML's"]),
     "two documents": (study("title:", "---\ntitle:"), [LINE, "another document"]),
     "an empty file": ((YAML, None, ""), ["tea.yaml", "NAME: VALUE"]),
     "a list": ((YAML, None, "- a"), ["tea.yaml", "NAME: VALUE"]),
     "control characters": ((YAML, None, b"name: a\0b"), ["tea.yaml", "not allowed"]),
     "too deep": (study("Does tea cool down?", "[" * 3000 + "]" * 3000), ["nested too deeply"]),
-    "an open reference": (options('["${x", b]'), [LINE + "27", "${"]),
-    "hydra's missing": (options('["??", "???"]'), [LINE + "27", "???"]),
+    "an open reference": (options('["${x", b]'), [at("options:"), "${"]),
+    "hydra's missing": (options('["??", "???"]'), [at("options:"), "???"]),
     # Texts that are taken literally.
     "jinja in an option": (options('[{text: "{{ good }}"}, b]'), [LINE, "{{ good }}", "templates"]),
     "jinja in a form": (options('[a, {text: b, forms: ["{% x %}"]}]'), [LINE, "{% x %}"]),
@@ -114,8 +114,8 @@ REFUSED: dict[str, tuple[Edit, list[str]]] = {
     "columns of one name": (study("temperature_mass", "prob_hot"), ["two columns", "prob_hot"]),
     "options alike": (options('[good, "good!"]'), [LINE, "'good!'", "name: other"]),
     "no option spec": (options("[a, [b]]"), [LINE, "expected text"]),
-    "key as text": (study("[person, cup]", "person"), [LINE + "4", "a list"]),
-    "a factor twice": (study("[minutes]", "[minutes, minutes]"), [LINE + "5", "twice"]),
+    "key as text": (study("[person, cup]", "person"), [at("key:"), "a list"]),
+    "a factor twice": (study("[minutes]", "[minutes, minutes]"), [at("factors:"), "twice"]),
     "an unknown type": (study("type: integer", "type: whole"), [LINE, "text or integer"]),
     "words among numbers": (
         study("type: integer", "type: integer, allowed: [a]"),

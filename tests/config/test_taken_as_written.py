@@ -10,7 +10,16 @@ import pytest
 from grace.config.command_line import compose
 from grace.config.settings import Settings, read_settings
 from grace.errors import GraceError
-from tests.config.study_folder import TEMPLATE, YAML, Edit, asked, edited, load, standing_in
+from tests.config.study_folder import (
+    TEMPLATE,
+    YAML,
+    Edit,
+    asked,
+    at,
+    edited,
+    load,
+    standing_in,
+)
 
 WIDE = 'wide: {prob: "prob_{option}", mass: temperature_mass}'
 PERSON = 'person: {meaning: "who was asked"}'
@@ -29,20 +38,21 @@ def options(text: str) -> Edit:
 
 
 PLACE = "tea.yaml, line "
-FILLED = [PLACE + "27", "would be filled in", "\\${"]
+
+FILLED = [at("options:"), "would be filled in", "\\${"]
 DIGITS = "9" * 20
 REFUSED: dict[str, tuple[Edit, list[str]]] = {
     # ${…} is filled in from another setting or the environment.
     "the environment": (options('["${oc.env:HOME}", cold]'), FILLED),
     "in single quotation marks": (options("['${study.title}', cold]"), FILLED),
     "without quotation marks": (options("\n          - ${oc.env:HOME}\n          - b"),
-                                [PLACE + "28", *FILLED[1:]]),
+                                [at("options:", 1), *FILLED[1:]]),
     "a nested reference": (options('["${${study.name}}", cold]'), FILLED),
     "an escaped backslash": (options('["\\\\\\\\${study.title}", cold]'), FILLED),
-    "in a title": (study("Does tea cool down?", "${study.name}"), [PLACE + "2", "filled in"]),
+    "in a title": (study("Does tea cool down?", "${study.name}"), [at("title:"), "filled in"]),
     # Numbers that no table holds.
-    "over beyond 64 bits": (over(f"[{DIGITS}, 2]"), [PLACE + "28", DIGITS, "18 digits"]),
-    "over below 64 bits": (over(f"[-{DIGITS}, 2]"), [PLACE + "28", "18 digits"]),
+    "over beyond 64 bits": (over(f"[{DIGITS}, 2]"), [at("options:", 1), DIGITS, "18 digits"]),
+    "over below 64 bits": (over(f"[-{DIGITS}, 2]"), [at("options:", 1), "18 digits"]),
     "an alias": (study("type: integer", f'type: integer, aliases: {{"0": {DIGITS}}}'),
                  [PLACE, DIGITS, "18 digits"]),
     "allowed": (study("type: integer", f"type: integer, allowed: [{DIGITS}]"),
@@ -58,16 +68,17 @@ REFUSED: dict[str, tuple[Edit, list[str]]] = {
         for found in ("[1]", "x", "null", "{a: b}", "[[]]", "[null]", '["2"]', "[]")
     },
     # Texts that no file holds, and texts that look alike.
-    "NUL": (options('["co\\0ld", hot]'), [PLACE + "27", "without NUL"]),
-    "half a pair": (options('["co\\ud83dld", hot]'), [PLACE + "27", "UTF-8"]),
-    "NUL in a name": (study(PERSON, f'{PERSON}\n  "a\\0b": {{meaning: x}}'), [PLACE + "9", "NUL"]),
+    "NUL": (options('["co\\0ld", hot]'), [at("options:"), "without NUL"]),
+    "half a pair": (options('["co\\ud83dld", hot]'), [at("options:"), "UTF-8"]),
+    "NUL in a name": (study(PERSON, f'{PERSON}\n  "a\\0b": {{meaning: x}}'),
+                      [at("person: {", 1), "NUL"]),
     "over in two forms": (over('[é, "e\\u0301"]'), [PLACE, "e⟨U+0301⟩ looks like ⟨U+00E9⟩"]),
     "over nothing visible": (over('[tea, "tea\\u200b"]'), [PLACE, "tea⟨U+200B⟩ looks like tea"]),
     "columns in two forms": (
         study(PERSON, f'{PERSON}\n  é: {{meaning: x}}\n  "e\\u0301": {{meaning: x}}'),
-        [PLACE + "10", "looks like ⟨U+00E9⟩"],
+        [at("person: {", 2), "looks like ⟨U+00E9⟩"],
     ),
-    "an equals sign": (over("[=, b]"), [PLACE + "28", "a sign of YAML's own to some"]),
+    "an equals sign": (over("[=, b]"), [at("options:", 1), "a sign of YAML's own to some"]),
 }  # fmt: skip
 
 
