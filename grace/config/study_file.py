@@ -62,9 +62,9 @@ class StudyFile:
             _refuse_endless(path, root)
             for node, key in _scalars(root):
                 self._check_scalar(node, key)
-            for node, name in _nodes(root):
-                if isinstance(node, yaml.MappingNode):
-                    self._check_names(node, name)
+            for part, name in _nodes(root):
+                if isinstance(part, yaml.MappingNode):
+                    self._check_names(part, name)
             self.values = loader.construct_document(root)
         except (yaml.YAMLError, ValueError, TypeError) as error:
             raise ConfigError(_syntax(path, error)) from error
