@@ -34,7 +34,7 @@ from grace.config.multirun import (
     refuse_one_folder,
     run_several,
 )
-from grace.config.overrides import as_overrides, read_words, sweep, varied_names
+from grace.config.overrides import as_overrides, given_twice, read_words, sweep, varied_names
 from grace.config.refuse_code import refuse_words
 from grace.config.resources import choices, find_data
 from grace.errors import ConfigError, GraceError
@@ -103,6 +103,8 @@ def main(
         if flags.cfg or flags.info:
             _show_configuration(flags, settings, config_name)
             sys.exit(OK)
+        for note in given_twice(settings):
+            print(f"note: {note}", file=sys.stderr)
         if not flags.multirun:
             sys.exit(job(compose(settings, config_name)))
         runs = _runs(settings, config_name, read, keeps=command is RUN)

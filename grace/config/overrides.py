@@ -75,22 +75,38 @@ def read_words(words: Sequence[str]) -> list[Word]:
             raise ConfigError(f"{name}: no such setting; Hydra's own are not Grace's")
         _refuse_reference(typed, name, parts["value"])
         found.append(Word(typed, how, name, parts["value"] if equals else None))
-    _refuse_twice(found)
+    _refuse_two_spellings(found)
     return found
 
 
-def _refuse_twice(words: Sequence[Word]) -> None:
-    """Refuse two values for one setting, of which one would count and neither be said."""
-    seen: dict[str, str] = {}
-    for word in words:
+def given_twice(words: Sequence[str]) -> list[str]:
+    """What to say of settings with two values, of which the last counts."""
+    last: dict[str, str] = {}
+    said: dict[str, str] = {}
+    for word in read_words(words):
         if word.value is None or word.how in ("+", "~"):
             continue
-        name = word.name.replace("_", "-") if _VLLM_ARGUMENT.fullmatch(word.name) else word.name
         value = word.value.strip().strip(QUOTES)
-        before = seen.setdefault(name, value)
+        before = last.get(word.name, value)
+        last[word.name] = value
         if before != value:
+            said[word.name] = (
+                f"{word.name} is given as {_told(before)} and as {_told(value)}; the last counts"
+            )
+    return list(said.values())
+
+
+def _refuse_two_spellings(words: Sequence[Word]) -> None:
+    """Refuse an argument of vLLM's with two values, in two spellings: neither would be the last."""
+    seen: dict[str, Word] = {}
+    for word in words:
+        if word.value is None or not _VLLM_ARGUMENT.fullmatch(word.name):
+            continue
+        before = seen.setdefault(word.name.replace("_", "-"), word)
+        if before.name != word.name and before.value != word.value:
             raise ConfigError(
-                f"{name} is given twice, as {_told(before)} and as {_told(value)}; expected it once"
+                f"{_told(before.typed)} and {_told(word.typed)}: one argument in two spellings; "
+                "expected it once"
             )
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from grace.config.command_line import compose
 from grace.config.manual.commands import COMMANDS
 from grace.config.manual.settings import ALL, SECTIONS, VLLM
-from grace.config.overrides import quoted, split, sweep
+from grace.config.overrides import given_twice, quoted, split, sweep
 from grace.config.settings import (
     ExpSettings,
     LocalSettings,
@@ -257,20 +257,28 @@ def test_a_sweep_that_keeps_nothing_may_share_a_folder(tiny: Tiny, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "said"),
     [
-        ["study=1", "exp=2", "study=2"],
-        ["seed=1", "exp=1", "++seed=2"],
-        ["exp=1", "exp.temperature=0.5", "exp.temperature=1"],
-        ["data=a.csv", "data=b.csv"],
-        ["serve.args.max-num-seqs=3", "serve.args.max_num_seqs=4"],
-        ["study.factors=[access]", "study.factors=[observe]"],
+        (["study=1", "exp=2", "study=2"], "study is given as 1 and as 2; the last counts"),
+        (["seed=1", "exp=1", "++seed=2"], "seed is given as 1 and as 2; the last counts"),
+        (["seed=1", "seed=2", "seed=3"], "seed is given as 2 and as 3; the last counts"),
+        (["data=a.csv", "data=b.csv"], "data is given as a.csv and as b.csv; the last counts"),
     ],
 )
-def test_a_setting_with_two_values_is_refused(words: list[str]) -> None:
-    said = refused(*words)
-    assert "is given twice, as " in said
-    with pytest.raises(ConfigError, match="is given twice, as "):
+def test_of_two_values_the_last_counts_and_it_is_said(words: list[str], said: str) -> None:
+    assert given_twice(words) == [said]
+
+
+def test_the_note_of_two_values_is_on_the_screen(tiny: Tiny, tmp_path: Path) -> None:
+    words = ["study=1", "exp=2", "study=2", "pilot=2", "dry_run=true"]
+    output = run(*words, *model(tiny("llama-byte")), cwd=tmp_path)
+    assert "note: study is given as 1 and as 2; the last counts" in output
+    assert "2 (Polite speech)" in output
+
+
+def test_an_argument_in_two_spellings_is_refused() -> None:
+    words = ["serve.args.max-num-seqs=3", "serve.args.max_num_seqs=4"]
+    with pytest.raises(ConfigError, match="one argument in two spellings"):
         sweep(words)
 
 

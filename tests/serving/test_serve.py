@@ -72,8 +72,8 @@ def until(process: subprocess.Popen[str], word: str) -> str:
     raise AssertionError(f"it ended before {word!r}:\n{said}")
 
 
-def tiny_words(folder: Path) -> list[str]:
-    return [f"model.path={folder}", "model.name=tiny", "serve.args.port=0"]
+def tiny_words(folder: Path, port: int = 0) -> list[str]:
+    return [f"model.path={folder}", "model.name=tiny", f"serve.args.port={port}"]
 
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["terminal", "background"])
@@ -170,8 +170,7 @@ def test_a_port_in_use_is_told_with_its_owner(tiny: Tiny, tmp_path: Path) -> Non
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        words = [*tiny_words(tiny("llama-byte")), f"serve.args.port={port}"]
-        said = refusal(*words, cwd=tmp_path)
+        said = refusal(*tiny_words(tiny("llama-byte"), port), cwd=tmp_path)
     assert f"port {port} is in use by " in said
     assert f"(pid {os.getpid()})" in said
 
@@ -209,9 +208,8 @@ def test_float16_is_refused_for_gemma_2_alone(model: str, dtype: str, refused: b
 
 def test_a_dry_run_prints_the_command_and_starts_nothing(tiny: Tiny, tmp_path: Path) -> None:
     process = serve(
-        *tiny_words(tiny("llama-byte")), "serve.args.enable-prefix-caching=false",
-        "serve.args.speculative-config={method:ngram}", "serve.args.port=8123", "dry_run=true",
-        cwd=tmp_path,
+        *tiny_words(tiny("llama-byte"), 8123), "serve.args.enable-prefix-caching=false",
+        "serve.args.speculative-config={method:ngram}", "dry_run=true", cwd=tmp_path,
     )  # fmt: skip
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
