@@ -92,6 +92,11 @@ def _plain(query: Query) -> list[str]:
     return [unicodedata.normalize("NFC", said).strip() for said in contents(query)]
 
 
+def _bare(text: str) -> str:
+    """The text without accents."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
 def alike_refusal(one: Query, other: Query, places: Sequence[str]) -> ConfigError:
     """Two prompts that are one for this model."""
     lost = [c for c in "".join(contents(one)) if c not in "".join(contents(other))]
@@ -103,6 +108,8 @@ def alike_refusal(one: Query, other: Query, places: Sequence[str]) -> ConfigErro
         why = ", which does not tell letter case apart"
     elif said[0].split() == said[1].split():
         why = ", which does not tell kinds or numbers of spaces apart"
+    elif _bare(said[0]) == _bare(said[1]):
+        why = ", which does not tell letters with accents and without apart"
     return ConfigError(
         f"{' and '.join(places)} are the same tokens for this model{why}; "
         "expected prompts that differ"

@@ -156,7 +156,7 @@ def test_a_context_that_merges_away(tiny: Callable[[str], Path]) -> None:
     options = (Option("yes", "yes"),)
     text = next(t for t in (":", " ", "n") if len(hf.encode(t + "no")) == len(hf.encode("no")))
     query = Query((Message("user", text),), (Option("no", "no"), *options))
-    with pytest.raises(grace.GraceError, match="a prompt of no tokens"):
+    with pytest.raises(grace.GraceError, match=r"a prompt of no tokens|is empty"):
         list(Tokeniser(hf, chat=False).prompts([query]))
 
 
