@@ -236,12 +236,14 @@ def _refuse_duplicates(path: Path, study: StudySpec, trials: Iterable[Trial]) ->
 
 def _refuse_alike(path: Path, study: StudySpec, trials: Iterable[Trial]) -> None:
     """Refuse two values of the design that look the same: nobody means two by them."""
+    known: set[tuple[str, str]] = set()  # most cells repeat
     seen: dict[tuple[str, str], tuple[str, int]] = {}
     for trial in trials:
         for name in study.design_columns:
             value = trial.values.get(name)
-            if not isinstance(value, str):
+            if not isinstance(value, str) or (name, value) in known:
                 continue
+            known.add((name, value))
             first, row = seen.setdefault((name, look(value)), (value, trial.row))
             if first != value:
                 raise StimuliError(
