@@ -53,7 +53,7 @@ test: tools
 
 # And those that take long: the marker full in pyproject.toml.
 test-all: tools
-	$(PYTEST) -m 'not vllm and not posterior and not stats'
+	$(PYTEST) -m 'not vllm and not faults and not posterior and not stats'
 
 # The tests that sample posteriors (extra rsa).
 test-rsa: tools

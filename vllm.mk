@@ -3,7 +3,7 @@
 VLLM_BIN := .venv-vllm/bin
 VLLM_PIP := $(VLLM_BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: test-vllm setup-vllm
+.PHONY: test-vllm test-faults setup-vllm
 
 setup-vllm: .venv-vllm/.ready
 
@@ -16,3 +16,7 @@ setup-vllm: .venv-vllm/.ready
 
 test-vllm: tools setup-vllm
 	$(BIN)/python -m pytest -m vllm
+
+# Six faults of a real server, mended as grace.doctor says: some minutes.
+test-faults: tools setup-vllm
+	$(BIN)/python -m pytest -m faults

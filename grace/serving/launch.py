@@ -86,6 +86,9 @@ def prepare(settings: Settings, *, any_port: bool = False, strict: bool = True) 
         raise ConfigError("; ".join(problems))
     if cpu:
         arguments = effective(settings, cpu=True) | {"port": port}
+        if not cache.is_integer() and "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
+            # vLLM reads its variable as a whole number, and ends where it is none.
+            arguments = {"kv-cache-memory-bytes": int(cache * machine.GIB)} | arguments
     reached = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104
     return Launch(
         name=model.name,

@@ -93,6 +93,12 @@ LINES: tuple[tuple[str, str], ...] = (
         "OSError: /data/llama is not a local folder and is not a valid model identifier listed on",
     ),
     ("model-unknown", "OSError: a/b is not a local folder and is not a valid model identifier"),
+    ("path-missing", "OSError: /m does not appear to have a file named config.json."),
+    ("gated-401", "HTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x"),
+    ("api-key", "HTTPStatusError: Client error '401 Unauthorized' for url 'http://gpu7:8000/v1'"),
+    ("model-unknown", "RepositoryNotFoundError: 401 Client Error. Repository Not Found for url: x"),
+    ("hub-unreachable", "requests.exceptions.ConnectionError: ('Connection aborted.', timeout())"),
+    ("nccl-system", "RuntimeError: NCCL Error 2: unhandled system error"),
     ("port-in-use", "OSError: [Errno 98] Address already in use"),
     (
         "port-in-use",

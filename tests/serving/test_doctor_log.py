@@ -98,6 +98,13 @@ def test_what_is_harmless_before_it_is_ready_is_told_where_it_never_was() -> Non
     assert ids(f"{WARNED}OSError: [Errno 98] Address already in use\n") == ["port-in-use"]
 
 
+def test_what_is_harmless_is_never_why_a_server_ended() -> None:
+    """A server that was killed leaves its warnings, and no error."""
+    assert find_cause(WARNED) is None
+    assert find_cause(dict(LINES)["compile-wait"]) is None
+    assert find_cause("OSError: [Errno 24] Too many open files") is not None
+
+
 def test_a_workers_error_stands_before_what_follows_from_it() -> None:
     log = WARNED + worker("Worker", "RuntimeError: it broke") + CORE + END + "SystemExit: 1\n"
     (found,) = read_log(log, "x.log")

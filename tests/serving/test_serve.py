@@ -299,6 +299,18 @@ def test_fewer_bytes_a_parameter_take_less_memory() -> None:
     assert sizes == sorted(sizes, reverse=True)  # type: ignore[type-var]
 
 
+@pytest.mark.parametrize(("gib", "said"), [("0.5", "--kv-cache-memory-bytes 536870912"), ("3", "KVCACHE_SPACE=3 ")])
+def test_parts_of_a_gib_for_keys_and_values_on_the_cpu(
+    gib: str, said: str, tiny: Tiny, tmp_path: Path
+) -> None:
+    """vLLM's own variable takes whole numbers alone."""
+    words = [f"serve.cpu_cache_gib={gib}", "dry_run=true"]
+    process = serve(*tiny_words(tiny("llama-byte")), *words, cwd=tmp_path)
+    told, _ = process.communicate(timeout=60)
+    assert said in told
+    assert ("KVCACHE_SPACE" in told) == (gib == "3")
+
+
 def test_an_address_for_others_is_noted(tiny: Tiny, tmp_path: Path) -> None:
     process = serve(
         *tiny_words(tiny("llama-byte")), "serve.args.host=0.0.0.0", "dry_run=true", cwd=tmp_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 from grace.config import DoctorSettings
 from grace.errors import ConfigError
@@ -63,15 +64,19 @@ def of_log(path: Path) -> list[Finding]:
             size = log.seek(0, 2)
             skipped = max(0, size - READ)
             log.seek(0)
-            before = _newlines(log.read(skipped)) if skipped else 0
+            before = _newlines(log, skipped)
             text = log.read().decode(_encoding(path), "replace")
     except OSError as error:
         raise ConfigError(f"log={path}: {error.strerror}; expected the log of a server") from error
     return read_log("\n" * before + text, str(path))
 
 
-def _newlines(data: bytes) -> int:
-    return data.count(b"\n")
+def _newlines(log: IO[bytes], size: int) -> int:
+    """Lines in so many bytes, which are read past."""
+    found = 0
+    while size > 0 and (part := log.read(min(size, 2**24))):
+        found, size = found + part.count(b"\n"), size - len(part)
+    return found
 
 
 def _encoding(path: Path) -> str:

@@ -66,13 +66,20 @@ class Told:
 
 
 def find_cause(log: str) -> Finding | None:
-    """The gravest thing a log tells of, None where it tells of no trouble."""
-    return next(iter(read_log(log, "line ")), None)
+    """Why a server failed, as far as its log tells; what is harmless by itself is no cause."""
+    kept = (one.finding for one in _ranked(log, "line ") if one.grade != _GRADES["passing"])
+    return next(kept, None)
 
 
 def read_log(log: str, name: str) -> list[Finding]:
     """All that went wrong, the gravest first; places are `name` and the line's number."""
-    place = f"{name}:" if name and not name.endswith(" ") else name
+    found: dict[str, Finding] = {}
+    for one in _ranked(log, f"{name}:"):
+        found.setdefault(one.finding.id, one.finding)
+    return list(found.values())
+
+
+def _ranked(log: str, place: str) -> list[Told]:
     lines = list(read_lines(log))
     starts = beginnings(lines)
     ready = max((line.number for line in lines if READY.search(line.text)), default=0)
@@ -83,10 +90,7 @@ def read_log(log: str, name: str) -> list[Finding]:
         told += _of_start(_seen(here, telling, ready, place), telling, ready, start, place)
     worst = min((one.grade for one in told), default=0)
     told = [one for one in told if one.grade == worst or one.grade in _BESIDE]
-    found: dict[str, Finding] = {}
-    for one in sorted(told, key=lambda one: (one.grade, -one.start, one.order)):
-        found.setdefault(one.finding.id, one.finding)
-    return list(found.values())
+    return sorted(told, key=lambda one: (one.grade, -one.start, one.order))
 
 
 def _of_start(
