@@ -299,7 +299,9 @@ def test_fewer_bytes_a_parameter_take_less_memory() -> None:
     assert sizes == sorted(sizes, reverse=True)  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize(("gib", "said"), [("0.5", "--kv-cache-memory-bytes 536870912"), ("3", "KVCACHE_SPACE=3 ")])
+@pytest.mark.parametrize(
+    ("gib", "said"), [("0.5", "--kv-cache-memory-bytes 536870912"), ("3", "KVCACHE_SPACE=3 ")]
+)
 def test_parts_of_a_gib_for_keys_and_values_on_the_cpu(
     gib: str, said: str, tiny: Tiny, tmp_path: Path
 ) -> None:
