@@ -118,7 +118,7 @@ def test_a_context_too_long_is_told_at_the_end_of_grace_serve(tmp_path: Path) ->
 def test_six_faults_are_mended_one_after_another(tmp_path: Path) -> None:
     """Each remedy takes its fault away, so that the next one shows."""
     folder, log = copy_without_template(tmp_path / "own"), tmp_path / "vllm.log"
-    words = [f"model.path={folder}", "model.name=own", "serve.cpu_cache_gib=0.1"]
+    words = [f"model.path={folder}", "model.name=own", "serve.cpu_cache_gib=0.06"]
     given = {"serve.args.max-model-len": "serve.args.max-model-len=99999"}
     seen = []
 
