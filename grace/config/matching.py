@@ -147,7 +147,8 @@ def _ignored(texts: tuple[str, ...]) -> regex.Pattern[str]:
     joined = [t for t in longest_first(texts) if _is_unspaced(plain(t))]
     parts = []
     if spaced:
-        parts.append(rf"(?<!{WORD})(?:{'|'.join(spelling(t) for t in spaced)})")
+        starts = rf"(?:(?<!{WORD})|(?=[^\w\s]))"  # "/100" may follow a number
+        parts.append(rf"{starts}(?:{'|'.join(spelling(t) for t in spaced)})")
     if joined:
         words = "|".join(spelling(t) for t in joined)
         parts.append(rf"(?<![\p{{L}}\p{{M}}])(?:{words})(?: *(?:{words}))*")

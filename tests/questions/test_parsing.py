@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 
 import pytest
+from pydantic import ValidationError
 
 from grace.questions.parsing import parse
 from tests.questions.parsing_specs import (

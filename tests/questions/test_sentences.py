@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 
 import pytest
@@ -266,12 +265,6 @@ chatter = st.text(st.sampled_from(string.ascii_letters + string.digits + " .,!?\
 )
 
 
-def long(talk: str) -> bool:
-    """Whether every sentence of a talk has more than three words, or a number."""
-    sentences = [one for one in re.split(r"[.!?\n]", talk) if re.search(r"[^\W\d]", one)]
-    return all(len(re.findall(r"[^\W\d_]+", one)) > 3 or re.search(r"\d", one) for one in sentences)
-
-
 def written(answer: Answer, pattern: str = "{}: {}%", separator: str = ", ") -> str:
     number, bet, knows = answer
     pairs = separator.join(pattern.format(state, f"{x:g}") for state, x in enumerate(bet))
@@ -306,9 +299,8 @@ def test_talk_before_an_answer_does_not_change_it(talk: str, answer: Answer) -> 
     st.sampled_from(["was", "wasn't", "was not"]),
     st.sampled_from(["terrible", "bad", "good", "amazing"]),
 )
-def test_talk_around_a_sentence_does_not_change_it(talk: str, frame: str, assessment: str) -> None:
-    # A few words alone after it may take it back: "Opposite day!"
-    parsed = parse(f"{talk}It {frame} {assessment}.\n{talk if long(talk) else ''}", polite_spec)
+def test_talk_before_a_sentence_does_not_change_it(talk: str, frame: str, assessment: str) -> None:
+    parsed = parse(f"{talk}It {frame} {assessment}.\n", polite_spec)
     assert parsed.status == "ok"
     assert parsed.values == {
         "frame": "was" if frame == "was" else "wasnt",

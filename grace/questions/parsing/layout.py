@@ -24,12 +24,11 @@ _ORDINAL = regex.compile(r"^[ \t]*\(?([0-9]{1,2})[.)][ \t]+", regex.MULTILINE)
 #: How deep an answer may lie in objects that hold nothing else: {"answer": {…}}.
 _WRAPPERS = {"answer", "response", "output", "result", "final", "final answer", "json", "data"}
 
-#: Marks of an object: what it is if true, and what it is not if false.
-_NO_ANSWER = regex.compile(
-    r"(?:is )?(?:an? )?(?:example|draft|sample|dummy|placeholder|hypothetical|test|joke|wrong"
-    r"|rejected|invalid|retracted|withdrawn|fake)"
+#: Keys of what says nothing of the other entries.
+_HARMLESS = regex.compile(
+    r"(?:\p{L}+ )?(?:reasons?|reasoning|explanations?|comments?|notes?|rationale|justification"
+    r"|analysis|confidence|certainty|summary|thoughts?|sure|verified|ok|success|done|name|speaker|story)"
 )
-_AN_ANSWER = regex.compile(r"(?:is )?(?:final|valid|correct|true|serious|real|confirmed|complete)")
 #: Keys under which an object holds the sentence that was asked for.
 _SPOKEN = {"answer", "response", "sentence", "utterance", "statement", "output", "final answer"}
 
@@ -78,16 +77,21 @@ def _object_lines(value: _Pairs, spec: ParserSpec, depth: int = 0) -> list[str]:
         key, inner = pairs[0]
         if key in _WRAPPERS:
             return _object_lines(inner, spec, depth + 1)
-    if any(_is_mark(key, found) for key, found in pairs):
-        return []
     labels = {field.place[0]: field.label or "" for field in spec.fields.values()} | {
         _key(name): f"{field.label}: {field.item}" if field.item else field.label or ""
         for name, field in spec.fields.items()
     }
+    known_keys = {*labels, *(_key(gap) for gap in sentence_gaps(spec.sentence))}
+    others = [(key, found) for key, found in pairs if key not in known_keys]
+    if any(isinstance(found, bool) and not _HARMLESS.fullmatch(key) for key, found in others):
+        return []  # "example": true, "final": false, "negated": true
     lines = _sentence_lines(pairs, spec)
+    explained = all(_HARMLESS.fullmatch(key) for key, _ in others)
     known = bool(lines)
     for key, found in pairs:
         label = labels.get(key)
+        if label and isinstance(found, list) and not explained:
+            continue  # of which it may be said elsewhere what they are: "order", "of"
         if label and ":" not in label:
             lines.append(f"{label}: {_content(found, label, spec)}")
             known = True
@@ -98,13 +102,6 @@ def _object_lines(value: _Pairs, spec: ParserSpec, depth: int = 0) -> list[str]:
             lines.append(f"{key}: {' '.join(found.split())}")
             known = known or bool(spec.sentence)
     return lines if known else []
-
-
-def _is_mark(key: str, found: Any) -> bool:
-    """Whether an entry says that its object is no answer: "example": true, "final": false."""
-    if not isinstance(found, bool):
-        return False
-    return bool((_NO_ANSWER if found else _AN_ANSWER).fullmatch(key))
 
 
 def _key(text: str) -> str:

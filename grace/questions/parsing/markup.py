@@ -6,10 +6,12 @@ is known is taken off; an unknown command stays, so that what it means ("not") i
 
 from __future__ import annotations
 
+from html import unescape
+
 import regex
 
 _STRUCK = regex.compile(
-    r"~~(?=\S)[^~]{0,1000}?(?<=\S)~~"
+    r"<!--.{0,5000}?(?:-->|\Z)|~~(?=\S)[^~]{0,1000}?(?<=\S)~~"
     r"|<(s|del|strike)\b[^<>]{0,80}>.{0,500}?</\1 ?>"
     r"|\\(?:sout|st|cancel|xcancel|bcancel)\{[^{}\n]*\}"
     # Letters with a stroke laid over them.
@@ -38,6 +40,8 @@ _DEPTH = 6
 
 def unset(text: str) -> str:
     """A text without what is struck out and without known decoration."""
+    if "&" in text and ";" in text:
+        text = unescape(text)
     if "~~" in text or "<" in text or "\\" in text or not text.isascii():
         text = _STRUCK.sub(" ", text)
     if "<" in text:

@@ -32,10 +32,16 @@ _LEAD_IN = regex.compile(
 )
 #: After an answer: nothing, or punctuation that leads away from it, unlike "+", "%", "/", "?".
 _ENDS = regex.compile(
-    rf""" *(?:$|(?<= )(?:because|since)\b|\.(?!\.+ *[0-9])|[,;:!()"|{CUT}]|-+(?= *\S)"""
-    rf"""|'(?!{WORD})|{_PICTURE})"""
+    rf""" *(?:$|(?<= )(?:because|since)\b|\.(?!\.+ *[0-9]|[\p{{L}}\p{{N}}])|[,;:!()|{CUT}]"""
+    rf"""|"(?! *\p{{L}})|"(?= because)|-+(?= *\S)|'(?!{WORD})|{_PICTURE})"""
 )
-_ENDS_LINE = regex.compile(rf""" *(?:[.,!"'){CUT}]|{_PICTURE})* *$""")
+_ENDS_LINE = regex.compile(rf""" *(?:[.,!"') {CUT}]|{_PICTURE})*$""")
+#: After an ignored phrase, which has become a comma and blanks: the number is said of others.
+#: "2 of the 3 were unripe", "2 of the 3 boxes are not full".
+_SAID_OF = regex.compile(
+    r" *,\s\s+(?:(?:were|was|are|is|did|do|does|had|have|has|lack\w*|fail\w*|will|would|could)\b"
+    r"|[^\n.]{0,60}\b(?:not|never|no|without|lack\w*|fail\w*|miss\w*|\w+n't|un\w+|empty|closed)\b)"
+)
 #: Scales on which "5/7" is no choice between two numbers.
 _LONG_SCALE = 5
 #: "5,5" and "2-2" are no 5 and no 2.
@@ -120,6 +126,7 @@ def _unless_open(
                 return ambiguous({token.value: token, first.value: first})
     else:
         doubt = doubt or (bool(rest) and leaves_number_open(rest))
+        doubt = doubt or bool(_SAID_OF.match(line.plain, end))
         doubt = doubt or bool(marks and _CROSS.search(marks))
         for other in others:
             first = next(tokens(field, other), None)
@@ -154,7 +161,7 @@ def _scale(low: int | None, high: int) -> regex.Pattern[str]:
     ends = rf"(?:{low if low is not None else '[01]'}|one|zero) *(?:-|to|through|up to) *"
     return regex.compile(
         r" *(?P<scale>[(,]? *(?:(?P<stroke>/)"
-        r"|(?:out )?of(?: an?| the)?(?: possible| total| maximum)*"
+        r"|(?:out of(?: an?| the)?|of)(?: possible| total| maximum)*"
         rf"|(?:on|from)(?: an?| the)?(?: scale)?(?: of| from)? *{ends})"
         rf" *{high}(?: points?)?\)?)(?!{WORD}|[.,:/'-] *[\p{{L}}\p{{N}}]|[°%+~]"
         r"| *(?:or|to|and|-) *[0-9])"

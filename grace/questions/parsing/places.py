@@ -15,6 +15,7 @@ from grace.questions.parsing.remarks import stray, withdrawals
 from grace.questions.parsing.reservations import (
     corrects_only_what_follows,
     headed_by_doubt,
+    leads_over,
     polarity,
     said_in_doubt,
 )
@@ -145,7 +146,7 @@ _LEAD = regex.compile(r"[^\p{L}\n]*\Z")
 @lru_cache(maxsize=64)
 def _label_pattern(labels: tuple[str, ...]) -> regex.Pattern[str]:
     names = "|".join(spelling(label) for label in longest_first(labels))
-    pattern = rf"(?:^|(?<=[^\w\s\p{{M}}])|(?<=[0-9])) *(?P<label>{names}) *(?::|$)"
+    pattern = rf"(?:^|(?<=[^\w\s\p{{M}}])(?<!\p{{L}}-)|(?<=[0-9])) *(?P<label>{names}) *(?::|$)"
     return regex.compile(pattern, regex.MULTILINE)
 
 
@@ -174,7 +175,12 @@ def _heading_doubts(between: str, doubtful: bool, *, first: bool) -> bool:
     for line in reversed(lines):
         words = _SENTENCE_END.split(line.strip())[-1].strip()
         if words and (words.endswith(":") or headed_by_doubt(words)):
-            return headed_by_doubt(words) or said_in_doubt(words) or bool(_ANOTHERS.search(words))
+            return (
+                headed_by_doubt(words)
+                or said_in_doubt(words)
+                or bool(_ANOTHERS.search(words))
+                or (words.endswith(":") and not leads_over(words))
+            )
         if words and first:
             return False
     return doubtful
@@ -225,7 +231,9 @@ def _entries(part: Passage, items: tuple[str, ...]) -> Iterator[tuple[str, Passa
     ]
     if not found:
         yield from _in_order(part, items)
-    if _or_pattern(items).search(part.plain):
+    if found and _otherwise(part.plain, found, items):
+        return
+    if " or " in part.plain and _or_pattern(items).search(part.plain):
         return
     ends = [*(following.start() for following in found[1:]), len(part.plain)]
     for match, end in zip(found, ends, strict=False):  # no item: one end too many
@@ -252,6 +260,43 @@ def _bare_pattern(items: tuple[str, ...]) -> regex.Pattern[str]:
     """An item just before another one: "0, 1: 30%" is said of both together."""
     names = "|".join(spelling(item) for item in longest_first(set(items)))
     return regex.compile(rf"(?:\A|\n|[,;(%)]) *(?:{names}) *[,;&/]*[ ,]*\Z")
+
+
+def _otherwise(text: str, found: list[regex.Match[str]], items: tuple[str, ...]) -> bool:
+    """Whether what is said around the items gives them another meaning, or they are others.
+
+    "of failing: 0: 10%", "0: 10%, … (order reversed)", "1: …, 2: …, 3: …, 4: …".
+    """
+    before, after = text[: found[0].start()], text[found[-1].end() :].split("\n\n", 1)[0]
+    heading = _TO_DIGIT.match(before) if _LETTER.search(before) else None
+    if heading and _UNUSUAL.search(_HEADINGS.sub("", heading[0])):
+        return True
+    if _LETTER.search(after) and _TURNED.search(after):
+        return True
+    named = {plain(match["item"]) for match in found}
+    if named >= set(items):
+        return False
+    numbers = sorted({int(n) for n in named if n.isdigit()} | _numbered(text))
+    return len(numbers) == len(items) and numbers == [*range(1, len(items) + 1)]
+
+
+def _numbered(text: str) -> set[int]:
+    return {int(match[1]) for match in _NUMBERED.finditer(text)}
+
+
+_NUMBERED = regex.compile(r"(?:^|[,;|]) *([0-9]{1,3}) *[:=](?!=)", regex.MULTILINE)
+_HEADINGS = regex.compile(
+    r"\b(?:as follows|here|the|are|is|my|for|each|number|of|in|to|and|percent\w*|distribution"
+    r"|estimates?|estimated|answers?|probabilit(?:y|ies)|likelihoods?|chances?|p|values?|outcomes?|n|x|k)\b"
+)
+#: Words before the first number that end in a mark, as a heading does: not "at least 1: …".
+_TO_DIGIT = regex.compile(r"\D*[:)\n] *(?=[0-9]|\Z)")
+_UNUSUAL = regex.compile(r"\p{L}{2}")
+#: After percentages: that they are of something else, or in another order.
+_TURNED = regex.compile(
+    r"\b(?:revers\w*|order|descending|ascending|opposite|swapp\w*|invert\w*|complement\w*|cumul\w*"
+    r"|counting|prior|respectively|lack\w*|instead|fail\w*|without|(?:the|of|for) un\w+ ones?)\b"
+)
 
 
 @lru_cache(maxsize=64)

@@ -149,13 +149,19 @@ _SAID_BY = regex.compile(
     rf"(?: \p{{L}}+)?{_WILL}?(?: \w+ly)* {_VERB}\b[^\p{{L}}]*$"
 )
 _JUDGED = regex.compile(rf"{_THAT.pattern}|{_SAID_BY.pattern}")
+_PURPOSE = pattern("purposes")
+#: Said otherwise than aloud, to whoever asked.
+_ASIDE = regex.compile(
+    r"\b(?:sooner|behind|private\w*|(?:her|him|them)sel(?:f|ves)|laugh\w*|dare|only if|another"
+    r"|example|the other way|reverse|opposite|instead of (?:that|this)|would say it|'d say it)\b"
+)
 _APPROVED = pattern("approvals")
 #: What a kind sentence is not.
 _EXCUSES = regex.compile(
     r"\b(?:without|rather than|instead of|avoid\w*|not only|(?:is|are)(?:n't| not)|not"
     r"|while(?: also)? not|(?:does|do|would)(?:n't| not))(?: \p{L}+){0,3}? "
     r"(?:\w*lie|lying|dishonest|rude|harsh\w*|hurt\w*|untrue|false|crush\w*|unkind|cruel|blunt"
-    r"|offend\w*|negative|mean|critical|insult\w*|too \w+)\b"
+    r"|offend\w*|negative|critical|insult\w*|too \w+)\b"
 )
 _SENTENCE = regex.compile(r"[^.!?\n]+")
 _QUOTES = str.maketrans(dict.fromkeys("‘’ʼ", "'") | dict.fromkeys("“”„«»", '"') | {"：": ":"})
@@ -290,10 +296,12 @@ def _tail_doubts(tail: str) -> bool:
     )
 
 
-def _of_itself(sentence: str) -> bool:
-    """Whether a sentence speaks of the one before, and not as of one that is said."""
-    if not _THAT.match(sentence):
+def _no_reason(sentence: str) -> bool:
+    """Whether a sentence after the asked one gives no reason for its being said."""
+    if not _LETTER.search(sentence) or _SAID_BY.match(sentence):
         return False
+    if not _THAT.match(sentence):
+        return not _PURPOSE.search(sentence) or bool(_ASIDE.search(sentence))
     rest = _EXCUSES.sub("", sentence)
     denied = _TOO.search(rest) or NEGATION.search(rest) or said_in_doubt(rest)
     return bool(denied) or not _APPROVED.search(sentence)
@@ -301,7 +309,7 @@ def _of_itself(sentence: str) -> bool:
 
 def _after_doubts(after: str) -> bool:
     line = after.split("\n", 1)[0]
-    if any(_of_itself(sentence[0]) for sentence in _SENTENCE.finditer(after)):
+    if any(_no_reason(sentence[0]) for sentence in _SENTENCE.finditer(after)):
         return True
     asks = _ASKS.match(after) or _ASKED.match(line)
     odd = stray(after, known=_JUDGED) is not None

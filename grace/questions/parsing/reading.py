@@ -208,7 +208,9 @@ def _read_whole(field: AnswerField, answer: Passage) -> Reading:
         below = answer.plain[line.end() :] if line else ""
         polar = isinstance(field, ChoiceField) and polarity(field.spellings) is not None
         if reading.value is not None and stray(below, polar=polar) is not None:
-            return Reading(problem="in doubt", found=(below.strip(),), tokens=reading.tokens)
+            return Reading(
+                problem="in doubt", found=(answer.first_line().excerpt(),), tokens=reading.tokens
+            )
         return reading
     last = answer.cut(cues[-1], len(answer.plain))
     colon = _CORRECTION.match(last.plain)

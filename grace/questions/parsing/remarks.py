@@ -45,13 +45,22 @@ _ALL = regex.compile(r"\b(?:all|every\w*|each|three|3)\b(?! (?:but|except|one|tw
 _CERTAIN = pattern("certainties")
 _DOUBLY_DENIED = pattern("double_denials")
 _LIMITED = pattern("limits_below")
+_REFERS = pattern("references")
+_REASON = re.compile(r"(?:because|since)\b")
+_DANGER = pattern("dangers")
+#: What begins by speaking of what stands before it.
+_POINTS = re.compile(r"(?:that|it)(?:'s|\s+(?:is|was|would|does|did|has|had|can|could))\b")
+_EXPLAINS = pattern("explanations")
 _MILD = pattern("mild")
+_CONFIRMED = pattern("confirmations")
 _ABSTAINS = pattern("abstentions")
 _STATES = regex.compile(
     r"\b(?:rat(?:e|ing)|answer|choose|pick|say|give|scor(?:e|ing)|estimate|guess|settle|go with)\b"
 )
 #: As many words make a sentence that is likely to explain something.
 _FEW = 3
+#: As many are about the answer, if they have a word that takes it back.
+_SHORT = 5
 _BELOW = 5000
 
 
@@ -83,12 +92,22 @@ def stray(
     begin that were judged already.
     """
     for match in _SENTENCE.finditer(below, 0, _BELOW):
-        sentence = match[0].strip(" \"'()|>•*-,;")
-        if not sentence or sentence.endswith((":", CUT)) or _DIGIT.search(sentence):
-            continue
-        if not 0 < _length(sentence) <= _FEW or _HARMLESS.search(sentence):
+        sentence = match[0].strip(" \"'()|>•*-,;^")
+        if not _LETTERS.search(sentence) or sentence.endswith(CUT) or _COURTESY.match(sentence):
             continue
         if known and known.match(sentence):
+            continue
+        length = _length(sentence)
+        refers = _REFERS.search(sentence) or _POINTS.match(sentence)
+        if _REASON.match(sentence):
+            continue
+        if (refers or length <= _SHORT) and _DANGER.search(sentence):
+            return match.start()
+        if sentence.endswith(":") or _DIGIT.search(sentence) or _HARMLESS.search(sentence):
+            continue
+        if refers and not _EXPLAINS.search(sentence):
+            return match.start()
+        if not length <= _FEW:
             continue
         if polar and any(p.search(sentence) for p in (_MILD, NEGATION, _LIMITED, _DENIED)):
             continue
@@ -113,14 +132,14 @@ def denied_below(below: str, affirms: Polarity) -> bool:
 
 
 def _denies(sentence: str) -> bool:
-    """Whether a sentence below a yes denies or doubts it, or says it of a part."""
+    """Whether a sentence below a yes denies or doubts it, or does not say that it is all."""
     if _DENIED.search(sentence) or _NEGATION_ABROAD.search(sentence) or "?" in sentence:
         return True
     if _ALL.search(sentence):
         return False
-    return bool(
-        NEGATION.search(sentence) or _PARTLY_DENIED.search(sentence) or _SOME.search(sentence)
-    )
+    if NEGATION.search(sentence) or _PARTLY_DENIED.search(sentence) or _SOME.search(sentence):
+        return True
+    return not _CERTAIN.search(sentence) and not _CONFIRMED.search(sentence)
 
 
 def _affirms(sentence: str) -> bool:

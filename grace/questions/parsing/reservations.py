@@ -14,7 +14,7 @@ import regex
 
 from grace.questions.parsing.phrases import any_of, pattern, phrases
 
-_TICKS, _CROSSES, _SHRUGS = "✅✔✓👍💯", "✗✘✖❌❎🚫⛔👎🙅", "🤔🤨🙄🤷🙃😏😉🤥🤪😬"
+_TICKS, _CROSSES, _SHRUGS = "✅✔✓👍💯", "✗✘✖❌❎🚫⛔👎🙅", "🤔🤨🙄🤷🙃😏😉🤥🤪😬😂🤣😅😆😜😝"
 
 NEGATION = pattern("negations")
 _CONTRAST = pattern("contrasts")
@@ -33,6 +33,10 @@ _CONDITION = pattern("conditions")
 _REFUTED = pattern("refutations")
 _HEADING = pattern("headings")
 _HEADS = set(phrases("heads"))
+_LEADING = pattern("leading")
+_HEADING_ALONE = pattern("headings_alone")
+#: Words of a line that is a heading without a colon.
+_SHORT = 4
 _HYPOTHETICAL = pattern("hypothetical")
 _EXAMPLE = pattern("examples")
 _SUMS = pattern("sums")
@@ -162,9 +166,16 @@ def said_in_doubt(words: str) -> bool:
     return bool(NEGATION.search(words) or _SUPPOSED.search(words) or _OTHERS.search(words))
 
 
+def leads_over(line: str) -> bool:
+    """Whether a line that ends in a colon says that the answer follows."""
+    return bool(_LEADING.search(line))
+
+
 def headed_by_doubt(line: str) -> bool:
     """Whether a line says that what follows is a draft, an example or the format."""
-    words = line.strip("\"' ")
+    words = line.strip("\"' ()>•*")
+    if ":" not in words and len(words.split()) <= _SHORT and _HEADING_ALONE.search(words):
+        return True
     if words.endswith(":"):
         return bool(_HEADING.search(words) or _EXAMPLE.search(words))
     return words in _HEADS or bool(_HYPOTHETICAL.search(words))

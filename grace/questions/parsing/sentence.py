@@ -83,7 +83,8 @@ def _candidates(answer: Passage, spec: ParserSpec, speaker: str) -> Iterator[Sta
         start, stop = match.span(1)
         shown = answer.cut(start, stop).excerpt()
         plainly = affirmed(around)
-        doubtful = doubted(around, affirmed=plainly, speaker=speaker)
+        inner = any("[" in answer.shown[a + 1 : b] for a, b in map(match.span, names))
+        doubtful = inner or doubted(around, affirmed=plainly, speaker=speaker)
         aside = doubtful and set_aside(around)
         yield Statement(
             found, shown, start, stop, doubtful=doubtful, affirmed=plainly, set_aside=aside

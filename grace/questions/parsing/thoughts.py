@@ -26,6 +26,7 @@ _PAIRS = (
     (r"<\|?\s?(?:start_thinking|begin_of_thought)\s?\|?>",
      r"<\|?\s?(?:end_thinking|end_of_thought)\s?\|?>"),
     (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
+    (r"<(?:draft|plan)>", r"</(?:draft|plan)>"),
     # gpt-oss: anything but the final channel, or a channel's name with its marks left out.
     (r"(?:<\|start\|>\s?assistant\s?)?<\|channel\|>\s?(?!\s?final\b)\w+[^<]{0,80}(?:<\|message\|>)?",
      r"<\|channel\|>\s?final\b[^<]{0,80}(?:<\|message\|>)?"),
