@@ -362,3 +362,31 @@ def test_labels_in_one_line_with_an_answer_left_out() -> None:
     parsed = parse("Initial Answer: Probabilities: 0: 10% Knowledge: no", knowledge_spec)
     assert parsed.status == "missing: initial_answer, p_1, p_2, p_3"
     assert (parsed.values["p_0"], parsed.values["knowledge"]) == (10, "no")
+
+
+def test_what_may_be_ignored_may_follow_a_number_directly() -> None:
+    declared = spec("{ignore: ['/100'], fields: {s: {type: integer, min: 0, max: 200}}}")
+    assert parse("70/100", declared).values == {"s": 70}
+    assert parse("70/1000", declared).values == {"s": None}
+
+
+def test_a_speaker_needs_a_sentence() -> None:
+    with pytest.raises(ValidationError, match="there is no sentence"):
+        spec("{speaker: who, fields: {a: {type: percent}}}")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "initial"),
+    [
+        ("Initial Answer:", " 2", 2),
+        ("**Initial Answer**: ", "2.", 2),
+        ("Initial Answer:", "Initial Answer: 2", 2),
+        ("Initial Answer: about", " 2", None),
+        ("Answer:", " Initial Answer: 2", 2),
+        ("A wrong answer:", "Initial Answer: 2", None),
+        ("<think>", "Initial Answer: 2", None),
+        ("<think>", "hm</think>Initial Answer: 2", 2),
+    ],
+)
+def test_a_prefix_is_read_with_the_answer(prefix: str, text: str, initial: int | None) -> None:
+    assert parse(text, knowledge_spec, prefix=prefix).values["initial_answer"] == initial
