@@ -13,6 +13,7 @@ from tests.questions.parsing_specs import (
     bets,
     knowledge_answer,
     knowledge_spec,
+    spec,
 )
 
 # Whole answers
