@@ -22,7 +22,7 @@ from rich.text import Text
 
 from grace.errors import GraceError
 from grace.serving.doctor.log_lines import read_lines
-from grace.serving.doctor.read_log import find_cause
+from grace.serving.doctor.logs import find_cause
 from grace.serving.launch import Launch
 from grace.serving.machine import listens
 

@@ -14,7 +14,7 @@ import pytest
 from grace.config import DoctorSettings, read_as
 from grace.config.command_line import compose
 from grace.errors import ConfigError
-from grace.serving.doctor.examine import plan
+from grace.serving.doctor.examination import plan
 from grace.serving.doctor.slowness import judge
 from tests.engines.vllm.server import ModelServer
 from tests.places import SHARED

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grace.serving.doctor.log_lines import read_lines
-from grace.serving.doctor.read_log import find_cause, read_log
+from grace.serving.doctor.logs import find_cause, read_log
 from grace.serving.doctor.signatures import signatures
 from tests.places import SHARED
 from tests.serving.doctor_corpus import HEALTHY, LINES, ORDINARY, PREFIXES, buried

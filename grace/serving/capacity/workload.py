@@ -17,7 +17,7 @@ from typing import Any
 from grace.asking import Job, PromptSpool, load_job, make_query_table
 from grace.asking.query_table import ask_job
 from grace.config import CapacitySettings, LocalSettings
-from grace.engines.make import make_engine
+from grace.engines import make_engine
 from grace.questions.queries import distinct
 from grace.serving.capacity.estimates import Case, Row
 from grace.serving.capacity.rates import find_rate

@@ -1,7 +1,7 @@
-from .examine import examine as examine
-from .examine import plan as plan
+from .examination import examine as examine
+from .examination import plan as plan
 from .finding import Finding as Finding
-from .read_log import find_cause as find_cause
-from .read_log import read_log as read_log
-from .show import show as show
-from .show import write as write
+from .findings_table import show as show
+from .findings_table import write as write
+from .logs import find_cause as find_cause
+from .logs import read_log as read_log

@@ -20,7 +20,7 @@ KILLED, TERMINATED = 137, 143
 
 def of_pod(pod: str) -> list[Finding]:
     """All that is wrong with a pod; ConfigError where it cannot be asked about."""
-    from grace.serving.doctor.read_log import read_log
+    from grace.serving.doctor.logs import read_log
 
     match = _NAME.fullmatch(pod)
     if match is None:

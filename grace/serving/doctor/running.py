@@ -12,8 +12,8 @@ from grace.engines.vllm.endpoint import Endpoint, endpoint_urls
 from grace.engines.vllm.problems import BadAnswerError, PassingError, RefusedError, ServerError
 from grace.errors import ConfigError
 from grace.serving.doctor.finding import Finding
+from grace.serving.doctor.logs import find_cause
 from grace.serving.doctor.probabilities import of_options, of_tokens
-from grace.serving.doctor.read_log import find_cause
 from grace.serving.doctor.slowness import of_speed
 from grace.types import Message
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from grace.config import DoctorSettings, one_line
 from grace.serving.doctor.finding import Finding
-from grace.tables.write import write_json
+from grace.tables import write_json
 from grace.version import __version__
 
 #: Characters of a line that the screen shows.

@@ -57,7 +57,7 @@ async def examine(settings: DoctorSettings, given: frozenset[str]) -> list[Findi
 
 def of_log(path: Path) -> list[Finding]:
     """What a log tells; ConfigError where there is none to read."""
-    from grace.serving.doctor.read_log import read_log
+    from grace.serving.doctor.logs import read_log
 
     try:
         with path.open("rb") as log:
