@@ -2,7 +2,7 @@
 
 Most of it explains the answer. Some of it takes the answer back ("That's wrong."), denies it
 ("Yes", then "Nobody could know that") or says that it is no answer. There is no end to ways of
-doing so; the lists in remarks.yaml have the ways of speaking that are common in twelve languages,
+doing so; the lists in remarks.yaml have the ways of speaking that are common in thirteen languages,
 and a sentence of a word or three that is not known to be harmless is taken for one of them. All
 texts are plain, as `Passage.plain` is.
 """
