@@ -92,6 +92,7 @@ def test_what_is_known_beside_the_text_counts() -> None:
     for row in (row for row in ROWS if KNOWN & row.keys()):
         declared = STUDIES.get(row["study"]) or spec(row["study"])
         parsed = parse(row["text"], declared, **{key: row[key] for key in KNOWN & row.keys()})
+        assert parsed.status.isprintable()
         for value, code in zip(parsed.values.values(), row["codes"], strict=True):
             assert not differs(value, code), row
             missed += value is None and code is not None

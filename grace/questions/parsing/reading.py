@@ -94,7 +94,7 @@ def _status(found: dict[str, Reading], spec: ParserSpec) -> str:
             for words, names in cases.items()
         ]
         problems.append(f"{kind}: {', '.join(parts)}")
-    return "; ".join(problems) or "ok"
+    return "; ".join(problems).replace(CUT, "") or "ok"
 
 
 def _flags(values: dict[str, Value | None], spec: ParserSpec) -> tuple[str, ...]:
