@@ -277,11 +277,12 @@ def test_runs_of_one_model_are_pooled_or_told_apart(
 def test_a_study_of_ones_own_needs_only_to_name_its_item(tiny: Tiny, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
     words = ["study=tea", "exp=2", *model(tiny("llama-byte"))]
+    edit(tmp_path / "conf/study/tea.yaml", "item: cup\n", "")
     run(*words, cwd=tmp_path)
     folder = tmp_path / "outputs/tea/2/tiny"
     assert "does not say what its items are" in stats(folder, cwd=tmp_path, code=1)
     edit(tmp_path / "conf/study/tea.yaml", "key: [person, cup]", "key: [person, cup]\nitem: cup")
-    run(*words, "overwrite=true", cwd=tmp_path)
+    run(*words, cwd=tmp_path)
     stats(folder, cwd=tmp_path)
     found = json.loads((folder / "formulas.json").read_text(encoding="utf-8"))["models"]
     assert [one["bambi"] for one in found] == ["prob_hot ~ minutes + (1 | item)"]  # cold mirrors it
