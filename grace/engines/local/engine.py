@@ -144,7 +144,7 @@ class LocalEngine:
         return [self._tokeniser.hf.decode([token]) for token in ids]
 
     def batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
-        """Prompts by shared prefix, cut where little is shared (see `cut`)."""
+        """Prompts by shared prefix, cut where little is shared (see batch_cutting.py)."""
         cut = cut_batches(prompts, self._room.tokens, self._room.texts(prompts))
         self._trunks |= {p.key: batch.trunk for batch in cut if batch.trunk for p in batch.prompts}
         return [list(batch.prompts) for batch in cut]

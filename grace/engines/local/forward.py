@@ -1,8 +1,8 @@
 """Reading next-token log-probabilities from a transformers model, two exact ways.
 
-*Packed*: a batch's token tree (see `tree`, `attend`, `packed`). *Plain*: each path as a
-sequence of its own, which every architecture allows; it is also what the packed way is
-checked against when a model is loaded.
+*Packed*: a batch's token tree (see token_tree.py, tree_attention.py, packed_pass.py). *Plain*:
+each path as a sequence of its own, which every architecture allows; it is also what the packed
+way is checked against when a model is loaded.
 """
 
 from __future__ import annotations

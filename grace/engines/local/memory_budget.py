@@ -1,8 +1,8 @@
 """How much is computed together: as much as is fast, within the memory there is.
 
 The working memory of a pass is a few copies of its widest layer, the logits of a few rows
-(see `head`) and keys and values; that of texts is the keys and values of their contexts and
-of themselves. A quarter of the free memory is for the first and a quarter for the second, but
+(see output_layer.py) and keys and values; that of texts is the keys and values of their contexts
+and of themselves. A quarter of the free memory is for the first and a quarter for the second, but
 on a CPU never more than half a GiB each, so that a machine can be used for something else.
 
 What comes out are powers of two below a size that is fast already. So they hardly depend on

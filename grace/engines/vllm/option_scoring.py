@@ -1,7 +1,7 @@
 """Scoring options on a server: by token ids, by prompt log-probabilities, or bounded.
 
-By token ids, the inner nodes of a prompt's option tree are read in chains (see `chains`), in
-waves that keep the server's prefix cache warm.
+By token ids, the inner nodes of a prompt's option tree are read in chains (see option_chains.py),
+in waves that keep the server's prefix cache warm.
 """
 
 from __future__ import annotations

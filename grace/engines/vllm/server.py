@@ -42,11 +42,11 @@ class Served:
     chat: bool  # whether it renders conversations
     rendered: str  # a hash of a conversation as its chat template has it
     token_ids: bool  # logprob_token_ids
-    chains: bool  # several nodes a request, see `chains`
+    chains: bool  # several nodes a request, see option_chains.py
     prompt_logprobs: bool
     top_k: int  # most probable tokens it shows by id, 0 for none
     text_top: int  # most probable tokens it shows by text, where it has no ids
-    text_bytes: bool = False  # whether these are seen to be made of bytes, see `printed`
+    text_bytes: bool = False  # whether these are seen to be made of bytes, see printed_tokens.py
 
     @property
     def method(self) -> Method:
