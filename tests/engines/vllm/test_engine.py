@@ -264,14 +264,22 @@ def test_a_fault_that_stays_is_a_failure_with_its_reason(tiny: Tiny) -> None:
 
 
 def test_minus_9999_means_no_probability_at_all(tiny: Tiny) -> None:
-    asked: list[int] = []
+    started = False
 
     def spoil(path: str, body: dict[str, Any], number: int) -> str | None:
-        asked.append(number)
-        return "infinity" if len(asked) > 12 and path.endswith("completions") else None
+        return "infinity" if started and path.endswith("completions") else None
+
+    async def work(server: ModelServer) -> list[Answer]:
+        nonlocal started
+        engine = await VllmEngine(MODEL, settings(server)).start()
+        started = True
+        try:
+            return await answers(engine, scored(1))
+        finally:
+            await engine.close()
 
     with ModelServer(tiny("llama-byte"), lacks=frozenset(), fault=spoil) as server:
-        (answer,) = ask(scored(1), server)
+        (answer,) = asyncio.run(work(server))
     assert isinstance(answer, OptionScores)
     assert all(option.log_mass <= 0 for option in answer.options)
     assert any(option.log_mass == -math.inf for option in answer.options)
