@@ -94,7 +94,7 @@ class Reader:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GRACE_REPORT")}
         environment |= {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": f"{STANDIN}{os.pathsep}{ROOT}",
+            "PYTHONPATH": os.pathsep.join(map(str, (STANDIN, self.folder, ROOT))),
             "COLUMNS": "90",
             "HF_TOKEN": "hf_of_a_reader",
         }

@@ -186,16 +186,23 @@ def _apart(context: str, text: str, *, chat: bool) -> bool:
 def bound_texts(prompt: Prompt, row: Row, *, whole: bool = True, chat: bool = True) -> OptionScores:
     """Bounds on every option's mass from the first token's alternatives.
 
-    With a tokeniser made of bytes (`whole`) a form that is itself a token shown is that token.
-    One of another kind may put a space before it that is not shown, or not be the one meant. Any
+    With a tokeniser made of bytes (`whole`) a form that is itself a token shown is that token,
+    if spaces before tokens are seen to be shown: "yes" could be " yes". One of another kind may
+    put a space before it that is not shown, or not be the one meant. Any
     other form is at most what the tokens shown that may begin it, and those not shown, have
     together; nothing is known of one that may be merged with the context's end.
     """
     whole = whole or any(shows_parts(token) for token in row)
     letters = any("Ġ" in token for token in row)  # then "é" is no é, but a byte
+    spaced = any(token.startswith((" ", "Ġ")) for token in row)
 
     def sure(text: str) -> bool:
-        return whole and (text.isascii() or not letters) and _apart(prompt.text, text, chat=chat)
+        return (
+            whole
+            and spaced
+            and (text.isascii() or not letters)
+            and _apart(prompt.text, text, chat=chat)
+        )
 
     shown = {text: [math.exp(value) for value in _all(values)] for text, values in row.items()}
     rest = max(0.0, 1 - _least(row))

@@ -52,7 +52,7 @@ def bounds(row: Mapping[str, float], *options: Option) -> list[tuple[float, floa
 
 
 def test_bounds_by_hand() -> None:
-    row = {"yes": 0.5, "1": 0.1, "was": 0.2, "x": 0.1}
+    row = {"yes": 0.5, "1": 0.1, "was": 0.2, " x": 0.1}
     yes, ten = bounds(row, Option("yes", "yes"), Option("10", "10%"))
     assert yes == pytest.approx((0.5, 0.5))
     assert ten == pytest.approx((0.0, 0.2))  # "1" may go on, and a tenth is not shown
@@ -61,6 +61,12 @@ def test_bounds_by_hand() -> None:
     assert wasnt == pytest.approx((0.0, 0.3))
     (both,) = bounds(row, Option("yes", "yes", ("Yes",)))
     assert both == pytest.approx((0.5, 0.6))
+
+
+def test_where_no_space_is_shown_a_token_may_have_one() -> None:
+    """A "yes" that is printed could be " yes"."""
+    (yes,) = bounds({"yes": 0.5, "x": 0.4}, Option("yes", "yes"))
+    assert yes == pytest.approx((0.0, 0.6))
 
 
 @given(st.dictionaries(st.sampled_from(["a", "ab", "b", "abc", "c"]), st.floats(0.01, 0.19)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
@@ -121,6 +121,7 @@ def exactly(engine: LocalEngine, query: Query) -> tuple[Prompt, OptionScores]:
     top=st.sampled_from([1, 5, 20, 200]),
     how=st.sampled_from(sorted(PRINTS)),
 )
+@example(texts=["yes"], more=[], asked="Is it?", top=200, how="no spaces")
 def test_bounds_hold(
     family: str,
     texts: list[str],
