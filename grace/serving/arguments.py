@@ -44,7 +44,28 @@ def effective(settings: Settings, *, cpu: bool) -> dict[str, Any]:
     # Composed for the bundled model, whose place a folder may have taken meanwhile.
     if given.get("served-model-name") == BUNDLED:
         given["served-model-name"] = settings.model.name
-    return (settings.serve.cpu_args if cpu else {}) | given
+    return (_cpu_args(settings) if cpu else {}) | given
+
+
+#: Grace's block on the CPU (conf/serve/vllm.yaml), which is for models without states.
+CPU_BLOCK = 32
+
+
+def _cpu_args(settings: Settings) -> dict[str, Any]:
+    """The CPU's arguments; its small block helps nothing where a state decides how long one is."""
+    arguments = dict(settings.serve.cpu_args)
+    if arguments.get("block-size") == CPU_BLOCK and _has_states(settings.model):
+        del arguments["block-size"]
+    return arguments
+
+
+def _has_states(model: ModelSettings) -> bool:
+    from grace.serving.capacity.architecture import read_architecture
+
+    try:
+        return bool({"mamba", "linear"} & set(read_architecture(model).layers))
+    except ConfigError:
+        return False
 
 
 #: Arguments that say where and how fast, and leave every number as it is.
@@ -131,7 +152,10 @@ def wrong_dtype(model: ModelSettings, arguments: Mapping[str, Any]) -> str | Non
     """Gemma 2 overflows in float16: its numbers would be wrong and look right."""
     dtype = str(arguments.get("dtype", model.dtype))
     if dtype in ("float16", "half") and _is_gemma_2(model):
-        return f"serve.args.dtype={dtype}: Gemma 2 overflows in float16; expected bfloat16"
+        return (
+            f"serve.args.dtype={dtype}: Gemma 2 overflows in float16; expected bfloat16 (on a card "
+            "without it float32)"
+        )
     return None
 
 

@@ -56,14 +56,22 @@ def folder(tmp_path: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "block", "blocks"), [("gemma2", 32, 10922), ("mla", 16, 3640), ("hybrid", 128, 4096)]
+    ("name", "more", "blocks"),
+    [
+        ("gemma2", ["serve.args.block-size=32"], 10922),
+        ("mla", [], 3640),
+        ("hybrid", [], 4096),
+        ("hybrid", ["serve.args.block-size=128"], 4096),
+    ],
 )
-def test_the_tiny_models_are_as_logged(name: str, block: int, blocks: int, tmp_path: Path) -> None:
+def test_the_tiny_models_are_as_logged(
+    name: str, more: list[str], blocks: int, tmp_path: Path
+) -> None:
     if not TINY.is_dir():
         pytest.skip("the tiny models' logs are not here")
     (tmp_path / "config.json").write_bytes((TINY / f"{name}.json").read_bytes())
     log = (TINY / f"{name}.log").read_text(encoding="utf-8")
-    words = (f"model.path={tmp_path}", *WHOLE_LOG, f"serve.args.block-size={block}")
+    words = (f"model.path={tmp_path}", *WHOLE_LOG, *more)
     (row,) = rows(*words, card=Card("cpu", 20))
     tokens = int(re.findall(r"cache size: ([\d,]+)", log)[0].replace(",", ""))
     at_once = re.findall(r"request: ([\d.]+)x", log)[0]

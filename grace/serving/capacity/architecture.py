@@ -15,21 +15,17 @@ from typing import Any
 from grace.config import ModelSettings
 from grace.errors import ConfigError
 from grace.serving.capacity.layers import LATENT, Kind, layer_kinds, window_of
+from grace.serving.capacity.refusals import LATENT_TYPES, refuse
 
-#: vLLM keeps a latent vector for these alone, whatever else has a kv_lora_rank.
-_MLA = ("deepseek_v2", "deepseek_v3", "deepseek_mtp", "glm4_moe_lite", "kimi_k2", "longcat_flash",
-        "pangu_ultra_moe")  # fmt: skip
-#: Keys of architectures whose cache is not counted here, and what they are.
-_UNKNOWN = {
-    "compress_ratios": "compressed attention",
-    "index_topk": "sparse attention with an index",
-    "block_configs": "blocks of different kinds",
-    "encoder_layers": "an encoder beside the decoder",
-    "global_head_dim": "heads of different sizes",
-    "conv_L_cache": "convolutions",
-    "ssm_state_size": "a state-space model of a kind that is not known",
-    "state_size": "a state-space model of a kind that is not known",
-    "attention_chunk_size_per_layer": "chunks of different sizes",
+#: What transformers takes where a published config.json leaves it out.
+_GEMMA_3 = {"vocab_size": 262_208, "num_attention_heads": 8, "num_key_value_heads": 4,
+            "head_dim": 256, "num_hidden_layers": 26, "hidden_size": 2304,
+            "intermediate_size": 9216, "sliding_window": 4096,
+            "max_position_embeddings": 131_072}  # fmt: skip
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "gemma3_text": _GEMMA_3,
+    "gemma3": _GEMMA_3,
+    "gpt_bigcode": {"multi_query": True},
 }
 
 
@@ -56,12 +52,13 @@ class Architecture:
     kv_heads: int
     head_dim: int
     hidden: int
-    vocab: int
+    vocab: int  # 0 where it is not said
     window: int  # tokens, of windows or chunks; 0 without
     latent: int  # kv_lora_rank + qk_rope_head_dim of MLA; 0 without
     state: State | None
     dtype: str  # as published
-    max_length: int | None
+    max_length: int | None  # of requests, where nothing is asked for
+    longest: int | None  # that can be asked for
     quantization: str  # the checkpoint's own method: "", "awq", "fp8" ...
     bits: float | None  # of its weights, where that is said
     kv_bytes: float | None  # of a kept number, where the checkpoint says so
@@ -113,21 +110,16 @@ def from_config(given: Mapping[str, Any], where: str) -> Architecture:
 
 def _from_config(given: Mapping[str, Any], where: str) -> Architecture:
     config = {**given, **(given.get("text_config") or given.get("llm_config") or {})}
-    reader = _Reader(config, where)
     kind = str(config.get("model_type", ""))
-    for key, what in _UNKNOWN.items():
-        if config.get(key) and not (
-            key == "ssm_state_size" and "hybrid_override_pattern" in config
-        ):
-            raise ConfigError(f"{where}: {key} tells of {what}, which capacity does not count")
-    if config.get("is_encoder_decoder"):
-        raise ConfigError(f"{where}: an encoder beside the decoder, which capacity does not count")
-    heads = reader.number("num_attention_heads", "n_head", "num_heads")
+    config = {**_DEFAULTS.get(kind, {}), **config}
+    refuse(config, where)
+    reader = _Reader(config, where)
+    heads = reader.number("num_attention_heads", "n_head", "n_heads", "num_heads")
     hidden = reader.number("hidden_size", "n_embd", "d_model")
-    count = reader.number("num_hidden_layers", "n_layer", "num_layers")
+    count = reader.number("num_hidden_layers", "n_layer", "n_layers", "num_layers")
     if count > MOST_LAYERS:
         raise ConfigError(f"{where}: {count} layers; expected a model's config.json")
-    mla = kind in _MLA and config.get("kv_lora_rank") is not None
+    mla = kind in LATENT_TYPES and config.get("kv_lora_rank") is not None
     window = window_of(config)
     quantization = _quantization(given, config)
     found = Architecture(
@@ -135,15 +127,17 @@ def _from_config(given: Mapping[str, Any], where: str) -> Architecture:
         layers=(LATENT,) * count if mla else layer_kinds(config, count, window, where),
         heads=heads,
         kv_heads=_kv_heads(config, reader, heads),
-        head_dim=reader.number("head_dim", "hidden_size_per_head", default=hidden // max(heads, 1)),
+        head_dim=reader.number("head_dim", "hidden_size_per_head", "kv_channels",
+                               default=hidden // max(heads, 1)),
         hidden=hidden,
-        vocab=reader.number("vocab_size"),
+        vocab=reader.number("vocab_size", "padded_vocab_size", default=0),
         window=window,
         latent=reader.number("kv_lora_rank") + reader.number("qk_rope_head_dim") if mla else 0,
         state=_state(config, reader, hidden),
         dtype=str(given.get("dtype") or given.get("torch_dtype") or config.get("dtype")
                   or config.get("torch_dtype") or "float32").removeprefix("torch."),
         max_length=_max_length(config),
+        longest=_longest(config),
         quantization=quantization[0],
         bits=quantization[1],
         kv_bytes=quantization[2],
@@ -188,9 +182,15 @@ class _Reader:
 def _kv_heads(config: Mapping[str, Any], reader: _Reader, heads: int) -> int:
     if config.get("model_type") == "falcon" and not config.get("new_decoder_architecture"):
         return 1 if config.get("multi_query", True) else heads
+    if config.get("multi_query_attention") is False:  # ChatGLM
+        return heads
     names = ("n_head_kv", "num_kv_heads", "num_key_value_heads", "multi_query_group_num",
              "num_attention_groups")  # fmt: skip
-    return reader.number(*names, default=heads)
+    one = config.get("multi_query") is True
+    if isinstance(parts := config.get("attn_config"), dict):  # MPT, DBRX
+        one = one or parts.get("attn_type") == "multiquery_attention"
+        heads = _Reader(parts, reader.where).number("kv_n_heads", default=heads)
+    return reader.number(*names, default=1 if one else heads)
 
 
 def _state(config: Mapping[str, Any], reader: _Reader, hidden: int) -> State | None:
@@ -244,16 +244,34 @@ def _quantization(
 
 
 def _max_length(config: Mapping[str, Any]) -> int | None:
-    """Tokens the model was made for, as vLLM derives them."""
+    """Tokens of a request where nothing is asked for, as vLLM derives them."""
+    made_for = _made_for(config)
+    short = config.get("original_max_position_embeddings")
+    return int(short) if made_for and short and _rope(config)[0] == "longrope" else made_for
+
+
+def _longest(config: Mapping[str, Any]) -> int | None:
+    """Tokens above which vLLM refuses to start; None where nothing is said."""
+    made_for, stated = _made_for(config), config.get("model_max_length")
+    return max(made_for, stated) if made_for and isinstance(stated, int) else made_for
+
+
+def _rope(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """How positions are stretched: the name of the way, and its numbers."""
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    return str(rope.get("rope_type") or rope.get("type") or "default"), rope
+
+
+def _made_for(config: Mapping[str, Any]) -> int | None:
     names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length",
              "max_sequence_length", "max_target_positions")  # fmt: skip
     known = [int(config[name]) for name in names if isinstance(config.get(name), int)]
     if not known:
         return None
-    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    kind = str(rope.get("rope_type") or rope.get("type") or "default")
-    if kind == "longrope" and config.get("original_max_position_embeddings"):
-        return int(config["original_max_position_embeddings"])
-    if kind in ("linear", "dynamic") and "gemma3" not in str(config.get("model_type")):
-        return int(min(known) * float(rope.get("factor") or 1))
-    return min(known)
+    kind, rope = _rope(config)
+    found = min(known)
+    if kind in ("linear", "dynamic", "yarn") and "gemma3" not in str(config.get("model_type")):
+        if kind == "yarn" and rope.get("original_max_position_embeddings"):
+            found = int(rope["original_max_position_embeddings"])
+        found = int(found * float(rope.get("factor") or 1))
+    return found

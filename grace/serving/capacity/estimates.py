@@ -45,6 +45,7 @@ class Row:
     tokens_low: int
     tokens_high: int
     tokens_before_0_21: int  # as vLLM logged before, where layers differ
+    bytes_per_token_before_0_21: float
     max_length: int
     concurrency: float
     verdict: Verdict
@@ -145,6 +146,7 @@ def row(case: Case, tp: int) -> Row:
         tokens_low=pool.tokens(low),
         tokens_high=pool.tokens(high),
         tokens_before_0_21=pool.tokens_by_block(blocks),
+        bytes_per_token_before_0_21=round(pool.block_bytes * pool.groups / pool.block, 3),
         max_length=pool.length,
         concurrency=round(pool.concurrency(blocks), 6),
         verdict=verdict,
@@ -167,10 +169,11 @@ def _weights(settings: Settings, a: Architecture, server: Server, tp: int) -> We
         return known(stated, counted, a, tp)
     found = weights_of(settings.model, {**server.arguments, "dtype": server.dtype})
     if found is None or (found.counted is None and counted is None and found.a is None):
-        what = f"with quantization {server.quantization}" if server.quantization else ""
+        what = f" with quantization {server.quantization}" if server.quantization else ""
+        why = "" if a.vocab else " (vocab_size is missing)"
         raise ConfigError(
-            f"{settings.model.name}: what its weights take {what} cannot be counted; expected "
-            "weights_gib=NUMBER"
+            f"{settings.model.name}: what its weights take{what} cannot be counted{why}; "
+            "expected weights_gib=NUMBER"
         )
     return found
 

@@ -42,17 +42,34 @@ def window_of(config: Mapping[str, Any]) -> int:
 def layer_kinds(config: Mapping[str, Any], count: int, window: int, where: str) -> tuple[Kind, ...]:
     """What each of `count` layers keeps; ConfigError where that is not known."""
     if named := config.get("layer_types") or config.get("layers_block_type"):
-        kinds = _named(named, count, where)
+        key = "layer_types" if config.get("layer_types") else "layers_block_type"
+        kinds = _named(named, count, f"{where}: {key}")
         return kinds if window else _without_window(kinds)
     if states := _with_states(config, count):
         return states
     if not window:
         return (FULL,) * count
+    if config["model_type"] in ("llama4", "llama4_text"):
+        return _llama_4(config, count, where)
     every = config.get("sliding_window_pattern") or config.get("_sliding_window_pattern")
     every = len(every) if isinstance(every, str) else every or _EVERY.get(config["model_type"])
-    if every and config["model_type"] in _EVERY:
+    if every and config["model_type"] not in _EVERY:
+        raise ConfigError(
+            f"{where}: sliding_window_pattern={every} of a kind of model that is not known, which "
+            "capacity does not count"
+        )
+    if every:
         return _pick(((i + 1) % every > 0 for i in range(count)), "window", "full")
     return (WINDOW,) * count
+
+
+def _llama_4(config: Mapping[str, Any], count: int, where: str) -> tuple[Kind, ...]:
+    """Layers with rotated positions keep a chunk, those without (every fourth) every token."""
+    every = int(config.get("no_rope_layer_interval") or 4)
+    rotated = config.get("no_rope_layers") or [(i + 1) % every for i in range(count)]
+    if len(rotated) != count:
+        raise ConfigError(f"{where}: no_rope_layers has {len(rotated)} entries for {count} layers")
+    return _pick(map(bool, rotated), "chunk", "full")
 
 
 def _named(named: Iterable[Any], count: int, where: str) -> tuple[Kind, ...]:
@@ -60,7 +77,7 @@ def _named(named: Iterable[Any], count: int, where: str) -> tuple[Kind, ...]:
     unknown = sorted(set(names) - _KINDS.keys())
     if unknown or len(names) != count:
         found = ", ".join(unknown) or f"{len(names)} layer types for {count} layers"
-        raise ConfigError(f"{where}: {found}, which capacity does not count")
+        raise ConfigError(f"{where} has {found}, which capacity does not count")
     return tuple(_KINDS[name] for name in names)
 
 

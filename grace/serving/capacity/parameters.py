@@ -33,11 +33,18 @@ def count_parameters(a: Architecture) -> Parameters | None:
     """The parameters of a decoder; None where its config does not say how wide it is."""
     c = a.config
     inner = c.get("intermediate_size") or c.get("ffn_dim") or c.get("n_inner")
-    if inner is None and a.model_type == "gpt2":
+    inner = inner or c.get("ffn_hidden_size")
+    if inner is None and a.model_type in ("gpt2", "gpt_bigcode"):
         inner = 4 * a.hidden
-    if not isinstance(inner, int):
+    if not isinstance(inner, int) or not a.vocab:
         return None
+    if a.model_type == "qwen":  # the first Qwen counts both halves of its gate
+        inner //= 2
     matrices = kv = whole = 0
+    pattern = str(c.get("hybrid_override_pattern") or "")
+    if set(pattern) - set("M*-"):
+        return None  # Nemotron-H with experts
+    matrices += 2 * a.hidden * inner * pattern.count("-")  # layers of their own, without a gate
     for number, kind in enumerate(a.layers):
         if kind in {"mamba", "linear"}:
             matrices += _state_layer(a, kind)
@@ -48,7 +55,7 @@ def count_parameters(a: Architecture) -> Parameters | None:
             own = 2 * a.hidden * a.kv_heads * a.head_dim
             matrices += 2 * a.hidden * a.heads * a.head_dim + own
             kv += own
-        cut, kept = _feed_forward(c, a.hidden, inner, number)
+        cut, kept = (0, 0) if pattern else _feed_forward(c, a.hidden, inner, number)
         matrices, whole = matrices + cut, whole + kept + _NORMS.get(a.model_type, 2) * a.hidden
         if a.model_type.startswith("qwen3"):
             whole += 2 * a.head_dim
@@ -57,14 +64,16 @@ def count_parameters(a: Architecture) -> Parameters | None:
 
 
 #: Norms of a layer, where they are not two.
-_NORMS = {"gemma2": 4, "gemma3": 4, "gemma3_text": 4, "opt": 4, "gpt2": 4}
+_NORMS = {"gemma2": 4, "gemma3": 4, "gemma3_text": 4, "opt": 4, "gpt2": 4, "gpt_bigcode": 4}
+
+
+#: Feed-forward parts of two matrices.
+_NO_GATE = ("opt", "gpt2", "gpt_bigcode", "gpt_neox", "falcon", "phi")
 
 
 def _feed_forward(c: Mapping[str, Any], hidden: int, inner: int, number: int) -> tuple[int, int]:
     """A layer's feed-forward part: what is cut, and what every card keeps (its router)."""
-    dense = (
-        2 if c.get("model_type") in ("opt", "gpt2", "gpt_neox", "falcon", "phi") else 3
-    ) * hidden
+    dense = (2 if c.get("model_type") in _NO_GATE else 3) * hidden
     experts = next(
         (int(c[name]) for name in ("n_routed_experts", "num_local_experts", "num_experts",
                                    "moe_num_experts") if c.get(name)), 0,
@@ -72,6 +81,10 @@ def _feed_forward(c: Mapping[str, Any], hidden: int, inner: int, number: int) ->
     shared = c.get("shared_intermediate_size") or c.get("shared_expert_intermediate_size") or 0
     if c.get("model_type") == "granitemoehybrid":
         return dense * shared + experts * dense * inner, experts * hidden
+    if c.get("model_type") in ("llama4", "llama4_text") and experts:  # one expert is shared
+        if (number + 1) % int(c.get("interleave_moe_layer_step") or 1):
+            return dense * int(c.get("intermediate_size_mlp") or inner), 0
+        return dense * inner * (experts + 1), experts * hidden
     if not experts or number < int(c.get("first_k_dense_replace") or 0):
         return dense * inner, 0
     if number in (c.get("mlp_only_layers") or ()):
@@ -116,14 +129,25 @@ def _vocabulary(a: Architecture) -> int:
     found = a.vocab * width * (1 if tied else 2)
     if width != a.hidden:
         found += 2 * width * a.hidden
-    if a.model_type in ("opt", "gpt2"):
+    if a.model_type in ("opt", "gpt2", "gpt_bigcode"):
         found += (int(c.get("max_position_embeddings") or c.get("n_positions") or 0)
                   + 2 * (a.model_type == "opt")) * a.hidden  # fmt: skip
     return found
 
 
 #: Where config.json leaves out that the output layer is the embedding's (transformers' values).
-_TIED = ("gemma", "gemma2", "gemma3", "gemma3_text", "opt", "gpt2", "cohere", "cohere2", "falcon")
+_TIED = (
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "opt",
+    "gpt2",
+    "gpt_bigcode",
+    "cohere",
+    "cohere2",
+    "falcon",
+)
 
 
 def _vision(c: Any) -> int:
@@ -137,9 +161,10 @@ def _vision(c: Any) -> int:
 
 def _biases(a: Architecture, inner: int) -> int:
     """Biases, where they add up to something."""
-    if a.model_type in ("opt", "gpt2"):
+    if a.model_type in ("opt", "gpt2", "gpt_bigcode"):
         final = a.hidden if a.config.get("do_layer_norm_before", True) else -a.hidden
-        return a.layer_count * (5 * a.hidden + inner) + final
+        own = 2 * a.kv_heads * a.head_dim
+        return a.layer_count * (3 * a.hidden + own + inner) + final
     if a.model_type.startswith("qwen2"):
         return a.layer_count * (a.heads + 2 * a.kv_heads) * a.head_dim
     return 0

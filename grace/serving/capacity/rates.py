@@ -46,7 +46,26 @@ def find_rate(settings: CapacitySettings, case: Case, row: Row | None) -> Rate |
         said = f"at the stated {settings.prompt_rate:g} tokens of prompts a second"
         said += f" and {generate:g} generated" if generate else ""
         return Rate(_spread(settings.prompt_rate), _spread(generate) if generate else None, said)
-    return _measured(settings) or (_of_data_sheet(settings, case, row) if row else None)
+    sheet = _of_data_sheet(settings, case, row) if row else None
+    if settings.prompt_rate or settings.generate_rate:
+        return _mixed(settings, sheet)
+    return _measured(settings) or sheet
+
+
+def _mixed(settings: CapacitySettings, sheet: Rate | None) -> Rate | None:
+    """The one rate that is stated, and the data sheet's for the other."""
+    if sheet is None or sheet.generate is None:
+        return sheet
+    read, written = settings.prompt_rate, settings.generate_rate
+    prompt = _spread(read) if read else sheet.prompt
+    generate = _spread(written) if written else sheet.generate
+    ways = [("stated" if one else "data sheet's") for one in (read, written)]
+    return Rate(
+        prompt,
+        generate,
+        f"at {prompt[1]:,.0f} tokens read (the {ways[0]}) and {generate[1]:,.0f} written (the "
+        f"{ways[1]}) a second; {'generate_rate' if read else 'prompt_rate'}= states the other",
+    )
 
 
 def _spread(rate: float) -> tuple[float, float, float]:

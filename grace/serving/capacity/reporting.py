@@ -54,7 +54,7 @@ def report(settings: CapacitySettings, given: frozenset[str] = frozenset()) -> d
         "variants": _variants(case, count),
         "smallest": _smallest(settings, case, count, given),
         "server": beside(settings, given, rows),
-        "notes": _notes(settings, case, rows),
+        "notes": _notes(settings, case),
     }
     if {"study", "exp"} & given:
         from grace.serving.capacity.workload import workload
@@ -139,7 +139,7 @@ def _smallest(
             "verdict": found.verdict, "tokens": found.tokens}  # fmt: skip
 
 
-def _notes(settings: CapacitySettings, case: Case, rows: list[Row]) -> list[str]:
+def _notes(settings: CapacitySettings, case: Case) -> list[str]:
     found = list(case.server.notes)
     if case.weights.note:
         found.append(case.weights.note)
@@ -149,12 +149,6 @@ def _notes(settings: CapacitySettings, case: Case, rows: list[Row]) -> list[str]
         found.append(
             f"grace.serve starts this folder in {settings.serve.args['dtype']} unless "
             f"serve.args.dtype={case.server.dtype} is given"
-        )
-    longest = case.a.max_length
-    if rows and longest and rows[0].max_length > longest:
-        found.append(
-            f"max-model-len={rows[0].max_length}: more than the {longest} tokens the model was "
-            "made for; vLLM refuses that"
         )
     if len(set(case.a.layers)) > 1 or "window" in case.a.layers:
         found.append(

@@ -26,6 +26,11 @@ _COLUMNS = (
 )
 
 
+#: Endings of files of other kinds, of which a folder would be made.
+_OTHER_FILES = (".txt", ".csv", ".tsv", ".yaml", ".yml", ".html", ".md", ".jsonl", ".log",
+                ".parquet", ".xlsx", ".pdf")  # fmt: skip
+
+
 def show(found: Mapping[str, Any], console: Console) -> None:
     """Print what was found, in one table and a few lines."""
     say = _Say(console)
@@ -99,6 +104,8 @@ class _Say:
 def write(found: Mapping[str, Any], settings: CapacitySettings) -> Path:
     """Write capacity.json; returns its path. ConfigError where it cannot be written."""
     output = Path(settings.output)
+    if output.suffix.lower() in _OTHER_FILES:
+        raise ConfigError(f"output={output}: expected a folder, or a file whose name ends in .json")
     path = output if output.suffix == ".json" else output / settings.model.name / "capacity.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

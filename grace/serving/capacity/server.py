@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,12 @@ from typing import Any
 
 from grace.config import Settings
 from grace.errors import ConfigError
-from grace.serving.arguments import effective
+from grace.serving.arguments import (
+    KNOWN_VERSION,
+    effective,
+    known_options,
+    unknown_arguments,
+)
 from grace.serving.capacity.architecture import Architecture
 from grace.serving.capacity.cards import GIB, Card
 from grace.serving.capacity.kv_cache import Kept
@@ -52,6 +58,9 @@ def read_server(
             own = settings.model.dtype if unset == "dtype" else settings.model.max_length
             arguments = {k: v for k, v in arguments.items() if k != unset}
             arguments |= {unset: own} if own not in (None, "auto") else {}
+    if problems := unknown_arguments(list(arguments), known_options(), KNOWN_VERSION):
+        raise ConfigError("; ".join(problems))
+    _refuse_lengths(arguments, a)
     share = arguments.get("gpu-memory-utilization", arguments.get("device-memory-utilization"))
     utilisation = UTILISATION if share is None else _share(share)
     kv = arguments.get("kv-cache-memory-bytes")
@@ -69,6 +78,20 @@ def read_server(
         offload=_offload(arguments.get("cpu-offload-gb")),
         notes=tuple(_notes(arguments)),
     )
+
+
+def _refuse_lengths(arguments: Mapping[str, Any], a: Architecture) -> None:
+    """ConfigError for a length or a block with which vLLM does not start."""
+    asked, block = arguments.get("max-model-len"), arguments.get("block-size")
+    if asked not in (None, "auto", -1) and os.environ.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN") != "1":
+        length = whole(asked, "max-model-len")
+        if a.longest and length > a.longest:
+            raise ConfigError(
+                f"serve.args.max-model-len={asked}: more than the {a.longest} tokens the model was "
+                f"made for, which vLLM refuses; expected at most {a.longest}"
+            )
+    if block is not None and whole(block, "block-size") % 16:
+        raise ConfigError(f"serve.args.block-size={block}: expected a multiple of 16")
 
 
 def kept(server: Server, a: Architecture, card: Card, tp: int, machine: frozenset[str]) -> Kept:

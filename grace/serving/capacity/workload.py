@@ -33,6 +33,9 @@ GENERATED = (0.15, 0.5, 1.0)
 #: Tokens a spelling of an option takes beside its first.
 SPELLING = (0.1, 0.5, 1.5)
 
+#: Minutes below which they are not told.
+LEAST_MINUTES = 0.1
+
 Three = tuple[int, int, int]
 
 
@@ -172,6 +175,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"It generates {between('generated')} tokens")
     if "minutes" not in found:
         return [*lines, "How long that takes is not known: prompt_rate=TOKENS_A_SECOND says"]
-    cost = f" and {found['gpu_hours']:.2g} GPU-hours" if found["cards"] else ""
-    return [*lines, f"It takes about {found['minutes']:.1f} minutes ({found['minutes_low']:.1f} to "
-            f"{found['minutes_high']:.1f}){cost}: {found['rate']}"]  # fmt: skip
+    hours = f"{found['gpu_hours']:.2g}" if found["gpu_hours"] else "less than 0.001"
+    cost = f" and {hours} GPU-hours" if found["cards"] else ""
+    if found["minutes_high"] < LEAST_MINUTES:
+        takes = f"less than {LEAST_MINUTES} minutes"
+    else:
+        takes = (f"about {found['minutes']:.1f} minutes ({found['minutes_low']:.1f} to "
+                 f"{found['minutes_high']:.1f})")  # fmt: skip
+    return [*lines, f"It takes {takes}{cost}: {found['rate']}"]
