@@ -276,6 +276,41 @@ LINES: tuple[tuple[str, str], ...] = (
         "increase. This can cause fd limit errors like `OSError: [Errno 24] Too many open files`",
     ),
     ("probe-short", "KeyboardInterrupt: terminated"),
+    ("oom-killed", "Killed"),
+    ("oom-killed", "/bin/bash: line 1:   412 Killed                  vllm serve /models/x"),
+    ("oom-killed", "Out of memory: Killed process 412 (VLLM::EngineCor) total-vm:99kB"),
+    (
+        "oom-killed",
+        "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",
+    ),
+    ("unknown", "Segmentation fault (core dumped)"),
+    ("unknown", "!!!!!!! Segfault encountered !!!!!!!"),
+    ("unknown", "Fatal Python error: Segmentation fault"),
+    (
+        "hub-unreachable",
+        "RuntimeError: Data processing error: CAS service error : Reqwest Error: HTTP status "
+        "server error, domain: https://cas-server.xethub.hf.co/",
+    ),
+    (
+        "shm-small",
+        "RuntimeError: DataLoader worker (pid 41) is killed by signal: Bus error. It is possible "
+        "that dataloader's workers are out of shared memory. Please try to raise your limit.",
+    ),
+    ("bad-env", "ValueError: invalid literal for int() with base 10: 'auto'"),
+    ("bad-env", "ValueError: invalid literal for int() with base 10: '4GiB'"),
+    (
+        "disk-full",
+        "safetensors_rust.SafetensorError: Error while serializing: IoError(Os { code: 28, kind: "
+        'StorageFull, message: "No space left on device" })',
+    ),
+    (
+        "hub-limited",
+        "requests.exceptions.HTTPError: 429 Client Error: Too Many Requests for url: https://hf",
+    ),
+    (
+        "library-missing",
+        "ImportError: libcudart.so.12: cannot open shared object file: No such file or directory",
+    ),
 )  # fmt: skip
 
 #: What a server says that starts and serves as it should, of several versions.
@@ -313,6 +348,63 @@ HEALTHY = (
     "4401.2 tokens/s, Avg generation throughput: 40.1 tokens/s, Running: 4 reqs, Waiting: 0 reqs",
     '(APIServer pid=1) INFO:     10.0.0.7:1234 - "GET /metrics HTTP/1.1" 200 OK',
 )  # fmt: skip
+
+NO_NAME = "(Caused by NameResolutionError(\"Failed to resolve 'huggingface.co'\"))"
+API, CORE = "(APIServer pid=1)", "(EngineCore_DP0 pid=272)"
+
+#: What a server goes on after, before it is ready and afterwards: (before, after).
+HARMLESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "the hub asked again": (
+        (
+            "'(MaxRetryError(\"HTTPSConnectionPool(host='huggingface.co', port=443): Max retries "
+            f"exceeded with url: /x {NO_NAME}\"), '(Request ID: 1)')' thrown while requesting HEAD "
+            "https://huggingface.co/x/resolve/main/config.json",
+            "Retrying in 1s [Retry 1/5].",
+        ),
+        (),
+    ),
+    "a request refused": (
+        (),
+        (
+            f"{API} ValueError: max_tokens must be at least 1, got 0.",
+            f"{API} ERROR 10-01 10:01:00 [serving_completion.py:116] ValueError: n must be 1",
+            f"{API} ConnectionResetError: [Errno 104] Connection reset by peer",
+        ),
+    ),
+    "a request that failed": (
+        (),
+        (
+            f"{API} ERROR:    Exception in ASGI application",
+            f"{API} Traceback (most recent call last):",
+            f'{API}   File "protocol.py", line 1, in f',
+            f"{API} KeyError: 'stream'",
+            f'{API} INFO:     10.0.0.7:1234 - "POST /v1/completions HTTP/1.1" 500 Internal Server',
+        ),
+    ),
+    "what users ask": (
+        (),
+        (
+            f"{API} INFO 10-01 10:01:00 [logger.py:40] Received request cmpl-1: prompt: "
+            '"maximum context length is 4096", params: SamplingParams(n=1), lora_request: None.',
+            f"{API} INFO 10-01 10:01:00 [logger.py:40] Received request cmpl-2: prompt: "
+            "'token id 5 is out of vocabulary', params: SamplingParams(n=1)",
+            f"{API} INFO 10-01 10:01:00 [logger.py:40] Received request cmpl-3: prompt: 'What is",
+            "OSError: [Errno 98] Address already in use",
+            "torch.OutOfMemoryError: CUDA out of memory', params: SamplingParams(n=1)",
+            f"{API} INFO 10-01 10:01:00 [logger.py:77] Generated response cmpl-1: output: "
+            "'the maximum context length is 9', output_token_ids: None, finish_reason: length",
+        ),
+    ),
+    "an ordinary stop": (
+        (),
+        (
+            f"{CORE} KeyboardInterrupt: terminated",
+            f"{CORE} ERROR 10-01 11:00:00 [core.py:710] RuntimeError: cancelled",
+            f"{API} ERROR 10-01 11:00:00 [core_client.py:562] Engine core proc EngineCore_DP0 died "
+            "unexpectedly, shutting down client.",
+        ),
+    ),
+}
 
 #: Ordinary lines that say nothing of how far a server is.
 ORDINARY = tuple(

@@ -13,7 +13,7 @@ from grace.serving.doctor.log_lines import read_lines
 from grace.serving.doctor.logs import find_cause, read_log
 from grace.serving.doctor.signatures import signatures
 from tests.places import SHARED
-from tests.serving.doctor_corpus import HEALTHY, LINES, ORDINARY, PREFIXES, buried
+from tests.serving.doctor_corpus import HARMLESS, HEALTHY, LINES, ORDINARY, PREFIXES, buried
 
 SAMPLES = SHARED / "data/samples"
 CASES = SHARED / "data/doctor_cases.csv"
@@ -88,6 +88,52 @@ def test_a_healthy_log_draws_nothing(prefix: str) -> None:
     lines = [*HEALTHY[:4], *passing, *HEALTHY[4:]]
     assert ids("\n".join(map(PREFIXES[prefix], lines))) == []
     assert ids("") == []
+
+
+@pytest.mark.parametrize("prefix", ["plain", "kubectl, both", "docker's file", "windows"])
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_a_server_goes_on_after_draws_nothing(name: str, prefix: str) -> None:
+    before, after = HARMLESS[name]
+    lines = [*HEALTHY[:9], *before, *HEALTHY[9:], *after]
+    assert ids("\n".join(map(PREFIXES[prefix], lines))) == []
+    assert ids("\n".join(map(PREFIXES[prefix], [*lines, *HEALTHY[-3:]]))) == []
+
+
+def test_a_prompt_hides_nothing_that_comes_after_it() -> None:
+    asked = [*HEALTHY, *HARMLESS["what users ask"][1]]
+    dead = "(EngineCore_DP0 pid=272) ERROR 10-01 10:02:00 [core.py:1] KeyError: 'x'"
+    assert ids("\n".join([*asked, dead])) == ["unknown"]
+    cut = "INFO 10-01 10:01:00 [logger.py:40] Received request cmpl-3: prompt: 'What is"
+    (found,) = read_log("\n".join([*HEALTHY, cut, "so", dead]), "x.log")
+    assert found.place == f"x.log:{len(HEALTHY) + 3}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "(EngineCore_DP0 pid=272) ERROR 10-01 10:02:00 [core.py:1] KeyError: 'x'",
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\nKeyError: 'x'",
+        "Segmentation fault (core dumped)",
+    ],
+)
+def test_a_server_that_died_later_is_told(said: str) -> None:
+    assert ids("\n".join([*HEALTHY, said])) == ["unknown"]
+
+
+def test_a_start_that_failed_before_one_that_went_well_draws_nothing() -> None:
+    failed = [*HEALTHY[:9], *["x"] * 6, "OSError: [Errno 98] Address already in use", END.strip()]
+    assert ids("\n".join(failed)) == ["port-in-use"]
+    assert ids("\n".join([*failed, *HEALTHY])) == []
+    assert ids("\n".join([*HEALTHY, *failed])) == ["port-in-use"]
+    assert ids("\n".join([*failed, *HEALTHY, *HEALTHY[:9], dict(LINES)["weights-cut"]])) == [
+        "weights-cut"
+    ]
+
+
+def test_of_what_is_harmless_the_last_is_told_first() -> None:
+    both = [dict(LINES)["compile-wait"], dict(LINES)["fd-limit"]]
+    assert ids("\n".join(both)) == ["fd-limit", "compile-wait"]
+    assert ids("\n".join(both[::-1])) == ["compile-wait", "fd-limit"]
 
 
 def test_what_is_harmless_before_it_is_ready_is_told_where_it_never_was() -> None:
@@ -175,6 +221,9 @@ CALL = 'worker.py", line 1, in '
         (f'  File "{CALL}load_model\n    x()\n{TRIED}', "oom-load", "tensor-parallel-size"),
         (f'  File "{CALL}profile_run\n    x()\n{TRIED}', "oom-serving", "max-num-seqs"),
         (f'  File "{CALL}compute_logits\n    x()\n{TRIED}', "oom-serving", "max-num-seqs"),
+        # How far another process had come tells less than the amount.
+        (f"(Worker pid=4) {LOADED}{TRIED}", "oom-load", "tensor-parallel-size"),
+        (f"(Worker pid=4) {LOADED}(Worker pid=4) {TRIED}", "oom-serving", "max-num-seqs"),
         ("ValueError: No available memory for the cache blocks.", "kv-none", "raise"),
     ],
 )

@@ -12,6 +12,17 @@ from grace.serving.doctor.finding import Finding
 #: Bytes of the end of a log that are read: what failed stands there.
 READ = 64_000_000
 
+#: The beginnings of compressed files, and what unpacks them.
+PACKED = {
+    b"\x1f\x8b": "gunzip",
+    b"BZh": "bunzip2",
+    b"\xfd7zXZ": "unxz",
+    b"\x28\xb5\x2f\xfd": "unzstd",
+    b"PK\x03\x04": "unzip",
+}
+#: Characters that are looked at, and the share that may be none of a text.
+SEEN, ODD = 65_536, 0.2
+
 
 def plan(settings: DoctorSettings, given: frozenset[str]) -> list[str]:
     """What will be looked at, a line each; ConfigError where that is nothing."""
@@ -68,7 +79,25 @@ def of_log(path: Path) -> list[Finding]:
             text = log.read().decode(_encoding(path), "replace")
     except OSError as error:
         raise ConfigError(f"log={path}: {error.strerror}; expected the log of a server") from error
+    if problem := _no_log(path, text):
+        raise ConfigError(f"log={path}: {problem}; expected the log of a server, as text")
     return read_log("\n" * before + text, str(path))
+
+
+def _no_log(path: Path, text: str) -> str:
+    """Why a file cannot be a log; "" where it can."""
+    with path.open("rb") as log:
+        head = log.read(8)
+    for magic, tool in PACKED.items():
+        if head.startswith(magic):
+            return f"it is compressed (unpack it first: {tool})"
+    seen = text.replace("\0", "")[:SEEN]  # a log that is cut while it is written begins with zeros
+    if not seen.strip():
+        return "it is empty"
+    odd = sum(
+        one == "\ufffd" or (ord(one) < ord(" ") and one not in "\t\n\r\b\x1b") for one in seen
+    )
+    return "it is no text" if odd > ODD * len(seen) else ""
 
 
 def _newlines(log: IO[bytes], size: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 #: Colours, also those whose escape character was lost or spelt out on the way.
@@ -47,6 +47,14 @@ _GLOG = re.compile(r"\[?(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +\d* ?[\w./-]
 _GLOG_LEVEL = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 #: A progress bar that the next message was written behind.
 _PROGRESS = re.compile(r"^.*\d%.*\| *\d+/\d+ \[[^\]]*\] *(?=\S)")
+#: What a user asked or was answered, as the server notes it.
+_ASKED = re.compile(
+    r"(?:Received request|Generated response) [^\s:]+(?: \(.*?\))?: "
+    r"(?:(?:prompt|output): (?P<quote>['\"])?)?"
+)
+_NO_PROMPT = re.compile(r"Traceback \(most recent|\S+:\d+ - \"(?:GET|POST|HEAD) ")
+#: Lines that a prompt may go on for.
+MOST_ASKED = 200
 #: Prefixes a line may have.
 MOST_PREFIXES = 8
 #: Characters of a line that are read: configurations are printed in one line of many thousand.
@@ -70,6 +78,24 @@ def read_lines(log: str) -> Iterator[Line]:
             line = _read(part[:MOST], number)
             if line.text.strip():
                 yield line
+
+
+def without_prompts(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines without those that tell what a user asked, whose words are no errors."""
+    closing, left = "", 0
+    for line in lines:
+        text, over = line.text, False
+        if asked := _ASKED.search(text):
+            closing, left, text = asked["quote"] or "", MOST_ASKED, text[asked.end() :]
+        elif left <= 0 or line.level not in ("", "INFO", "DEBUG") or _NO_PROMPT.match(text):
+            closing, over = "", True
+        left -= 1
+        if closing and re.search(rf"(?<!\\){closing}(?:,|$)|\.\.\.$|\bparams: ", text):
+            left = 0
+        if not closing:
+            left = 0
+        if over:
+            yield line
 
 
 def _unpacked(raw: str) -> str:

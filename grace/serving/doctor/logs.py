@@ -14,8 +14,8 @@ from itertools import groupby
 from operator import itemgetter
 
 from grace.serving.doctor.finding import Finding
-from grace.serving.doctor.log_lines import Line, read_lines
-from grace.serving.doctor.moments import READY, beginnings, stage_of, stages
+from grace.serving.doctor.log_lines import Line, read_lines, without_prompts
+from grace.serving.doctor.moments import ALIVE, READY, STOPPED, beginnings, stage_of, stages
 from grace.serving.doctor.signatures import Grade, Signature, shortened, signatures
 
 UNKNOWN = "unknown"
@@ -27,6 +27,11 @@ _ERROR = re.compile(
 )
 _VALUE = re.compile(r"^\s*(?:Value|Assertion) error, (?P<what>.*)")
 _ARGUMENTS = re.compile(r"^\S+: error: (?P<what>.*)")
+#: The end of a process that could say nothing any more.
+_CRASH = re.compile(
+    r"^(?:\S+: line \d+: +\d+ )?(?:Segmentation fault|Aborted|Illegal instruction)\b"
+    r"|Segfault encountered|^Fatal Python error: "
+)
 #: Errors that only say that there was one.
 _CONSEQUENCE = re.compile(
     r"validation errors? for \w+$|^SystemExit|^KeyboardInterrupt|^asyncio\S*CancelledError"
@@ -80,13 +85,18 @@ def read_log(log: str, name: str) -> list[Finding]:
 
 
 def _ranked(log: str, place: str) -> list[Told]:
-    lines = list(read_lines(log))
+    lines = list(without_prompts(read_lines(log)))
     starts = beginnings(lines)
     ready = max((line.number for line in lines if READY.search(line.text)), default=0)
     told: list[Told] = []
     for start, group in groupby(zip(starts, lines, strict=True), itemgetter(0)):
         here = [line for _, line in group]
+        up = any(READY.search(line.text) for line in here)
+        if here[-1].number < ready and not up:
+            continue  # a later start went well
         telling = _telling(here)
+        if telling and up and _goes_on(here, telling):
+            telling = None
         told += _of_start(_seen(here, telling, ready, place), telling, ready, start, place)
     worst = min((one.grade for one in told), default=0)
     told = [one for one in told if one.grade == worst or one.grade in _BESIDE]
@@ -102,7 +112,7 @@ def _of_start(
     for one in seen:
         if not ids & set(one.signature.yields):
             passing = one.signature.grade == "passing"  # of whichever start
-            order = signatures().index(one.signature) if passing else one.order
+            order = -one.place if passing else one.order  # what was said last tells most
             grade = _GRADES[one.signature.grade]
             found.append(Told(grade, 0 if passing else start, order, one.finding))
     known = any(one.signature.grade in ("cause", "request") for one in seen)
@@ -117,6 +127,7 @@ def _seen(lines: Sequence[Line], telling: Line | None, ready: int, place: str) -
     """Each known cause of a start once, in the line that tells most of it."""
     known: dict[str, Seen] = {}
     moments = stages(lines)
+    up, stopped = _turns(lines)
     loud = signatures()
     quiet = tuple(one for one in loud if one.level == "any")
     for n, line in enumerate(lines):
@@ -130,16 +141,28 @@ def _seen(lines: Sequence[Line], telling: Line | None, ready: int, place: str) -
                 continue
             if signature.stage and stage_of(lines, n, moments[n]) != signature.stage:
                 continue
+            followed = signature.grade == "consequence" and line.level and n > stopped
+            if followed or (signature.starting and n > up):
+                break  # it was ended from outside
             passed = signature.grade == "passing" and line.number <= ready
             if signature.grade != "ignored" and not passed:
                 tells = telling is not None and line.number == telling.number
                 finding = signature.finding(match, line.text, f"{place}{line.number}")
                 one = Seen(finding, signature, n, 2 * tells + _is_error(line))
                 before = known.get(signature.id)
-                if before is None or one.weight > before.weight:
+                later = signature.grade == "passing" or (before and one.weight > before.weight)
+                if before is None or later:
                     known[signature.id] = one
             break
     return list(known.values())
+
+
+def _turns(lines: Sequence[Line]) -> tuple[int, int]:
+    """From which place on a server served, and from which it was asked to end."""
+    never = len(lines)
+    up = next((n for n, line in enumerate(lines) if READY.search(line.text)), never)
+    ends = (n for n, line in enumerate(lines) if n > up and STOPPED.search(line.text))
+    return up, next(ends, never)
 
 
 def _telling(lines: Iterable[Line]) -> Line | None:
@@ -159,8 +182,26 @@ def _telling(lines: Iterable[Line]) -> Line | None:
     return Line(best.number, best.process, best.level, said["what"] if said else best.text)
 
 
+def _goes_on(lines: Sequence[Line], telling: Line) -> bool:
+    """Whether a server that had become ready was none the worse for it: a request failed."""
+    place = next(n for n, line in enumerate(lines) if line.number == telling.number)
+    ready = next(n for n, line in enumerate(lines) if READY.search(line.text))
+    if place < ready:
+        return True
+    since = lines[ready:place]
+    if any(kind in telling.process.lower() for kind in ("worker", "enginecore")):
+        return any(STOPPED.search(line.text) for line in since)
+    if _CRASH.search(telling.text):
+        return False
+    raised = any(line.text.startswith("Traceback (most recent") for line in since)
+    asked = any("Exception in ASGI application" in line.text for line in since)
+    alive = any(ALIVE.search(line.text) for line in lines[place:])
+    return bool(telling.level) or not raised or asked or alive
+
+
 def _is_error(line: Line) -> bool:
-    return any(form.match(line.text) for form in (_ERROR, _VALUE, _ARGUMENTS))
+    forms = (_ERROR, _VALUE, _ARGUMENTS)
+    return any(form.match(line.text) for form in forms) or bool(_CRASH.search(line.text))
 
 
 def _empty(text: str) -> bool:

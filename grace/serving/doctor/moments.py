@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from grace.serving.doctor.log_lines import Line
 from grace.serving.doctor.signatures import Stage
@@ -14,6 +15,13 @@ from grace.serving.doctor.signatures import Stage
 #: The first lines of a server; a log may hold several starts.
 _BEGIN = re.compile(r"vLLM API server version|non-default args:")
 READY = re.compile(r"Application startup complete|Uvicorn running on")
+#: A server that was asked to end.
+STOPPED = re.compile(
+    r"KeyboardInterrupt: terminated|\[shutdown\] .*(?:triggered|trigger received)"
+    r"|[Rr]eceived (?:signal )?SIGTERM|^Shutting down$"
+)
+#: A server that serves.
+ALIVE = re.compile(r"\bHTTP/[\d.]+\" \d{3}\b|Avg prompt throughput|\[shutdown\]|^Shutting down$")
 _LOADING = re.compile(
     r"Starting to load model|Loading (?:safetensors|pt) checkpoint shards"
     r"|Loading (?:model|weights|checkpoint)\b.*(?:\.\.\.|from)"
@@ -49,26 +57,44 @@ def beginnings(lines: Sequence[Line]) -> list[int]:
     return found
 
 
-def stages(lines: Sequence[Line]) -> list[Stage | None]:
+@dataclass(frozen=True)
+class Moment:
+    """How far the start had come before a line: by all lines, and by those of its own process."""
+
+    stage: Stage | None
+    own: Stage | None
+
+
+def stages(lines: Sequence[Line]) -> list[Moment]:
     """How far the start had come before each line."""
     stage: Stage | None = None
+    own: dict[str, Stage] = {}
     found = []
     for line in lines:
-        found.append(stage)
-        if line.level not in ("ERROR", "CRITICAL"):
-            if _BEGIN.search(line.text):
-                stage = None
-            elif _LOADED.search(line.text) or READY.search(line.text):
-                stage = "serving"
-            elif _LOADING.search(line.text):
-                stage = "loading"
+        process = line.process.partition("_TP")[0]  # often one rank alone tells
+        found.append(Moment(stage, own.get(process)))
+        if line.level in ("ERROR", "CRITICAL"):
+            continue
+        if _BEGIN.search(line.text):
+            stage, own = None, {}
+        elif READY.search(line.text):
+            stage = "serving"
+            if not any(own):  # the web server's line tells of the others where none is signed
+                own[process] = "serving"
+        elif _LOADED.search(line.text):
+            stage = own[process] = "serving"
+        elif _LOADING.search(line.text):
+            stage = "loading"
+            if line.level:  # a progress bar is signed by none
+                own[process] = "loading"
     return found
 
 
-def stage_of(lines: Sequence[Line], place: int, stage: Stage | None) -> Stage:
+def stage_of(lines: Sequence[Line], place: int, moment: Moment) -> Stage:
     """When the memory ran out: by the line's own words, its calls, the lines before, the amount.
 
-    A piece of the weights is seldom as large as a GiB; log-probabilities of a batch often are.
+    A piece of the weights is seldom as large as a GiB; log-probabilities of a batch often are. How
+    far another process had come says less than that.
     """
     own = lines[place]
     above = [
@@ -81,9 +107,9 @@ def stage_of(lines: Sequence[Line], place: int, stage: Stage | None) -> Stage:
             return "loading"
         if any(_IN_SERVING.search(text) for text in texts):
             return "serving"
-    if stage:
-        return stage
     tried = _TRIED.search(own.text)
+    if known := moment.own or (None if tried else moment.stage):
+        return known
     large = tried and (tried["unit"] != "M" or float(tried["size"]) >= 1024)
     return "serving" if large else "loading"
 

@@ -33,6 +33,7 @@ class Signature:
     grade: Grade = "cause"
     level: Literal["error", "any"] = "error"
     stage: Stage | None = None
+    starting: bool = False
     yields: Sequence[str] = ()
 
     def finding(self, match: re.Match[str], text: str, place: str) -> Finding:
