@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from grace.config import DoctorSettings, read_as
 from grace.config.command_line import compose
 from grace.errors import ConfigError
-from grace.serving.doctor.examination import plan
+from grace.serving.doctor.examination import of_log, plan
 from grace.serving.doctor.slowness import judge
 from tests.engines.vllm.server import ModelServer
 from tests.places import SHARED
@@ -76,11 +77,33 @@ def test_logs_of_other_encodings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "it is empty"),
+        (b" \n\r\n", "it is empty"),
+        (bytes(99), "it is empty"),
+        (bytes(range(256)) * 40, "it is no text"),
+        (gzip.compress(LINE["port-in-use"].encode()), "it is compressed (unpack it first: gunzip)"),
+        (b"\x28\xb5\x2f\xfd" + bytes(range(99)), "it is compressed (unpack it first: unzstd)"),
+    ],
+)
+def test_what_is_no_log(data: bytes, said: str, tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(data)
+    with pytest.raises(ConfigError) as error:
+        of_log(log)
+    assert str(error.value) == f"log={log}: {said}; expected the log of a server, as text"
+    log.write_bytes(bytes(5000) + f"Grüße ✓\n{LINE['port-in-use']}\n".encode())  # cut by logrotate
+    assert [finding.id for finding in of_log(log)] == ["port-in-use"]
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ((), "nothing to look at; expected log=FILE"),
         (("log=none",), "log=none: No such file"),
         (("log=.",), "log=.: Is a directory"),
+        (("log=/dev/null",), "log=/dev/null: it is empty; expected the log of a server, as text"),
         (("url=localhost:80",), "url='localhost:80'; expected http://HOST:PORT"),
         (("pod=A B",), "pod=A B: expected the name of a pod"),
         (("model=gemma-99b",), "gemma-99b"),

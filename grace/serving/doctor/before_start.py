@@ -36,7 +36,7 @@ def before_start(settings: DoctorSettings, given: frozenset[str] = frozenset()) 
     python = find_python(settings.serve.python)
     installed = _ask(python, settings, arguments, found) if python else None
     if python is None:
-        found.append(Finding("vllm-missing", "no vLLM is installed", NO_VLLM, place="this machine"))
+        found.append(Finding("vllm-missing", "a server needs vLLM", NO_VLLM, place="this machine"))
     cpu = installed is not None and installed.cpu
     found += _of_arguments(arguments, installed)
     found += _of_cards(model, arguments, installed, cpu=cpu)
