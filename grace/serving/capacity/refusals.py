@@ -91,8 +91,6 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
         value = config.get(key)
         if value and value != "vision":  # a picture's tokens see each other; nothing else is kept
             yield f"{key} tells of {what}"
-    if kind in _TYPES:
-        yield f"model_type={kind} keeps something else than keys and values of each token"
     if _ENCODERS.fullmatch(kind.lower()) and not config.get("is_decoder"):
         yield f"model_type={kind} is an encoder"
     if config.get("is_causal") is False:
@@ -100,6 +98,8 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
     if config.get("kv_lora_rank") and kind not in LATENT_TYPES:
         yield f"kv_lora_rank tells of latent attention, of a kind ({kind}) that is not known"
     yield from _layouts(config, kind)
+    if kind in _TYPES:
+        yield f"model_type={kind} keeps something else than keys and values of each token"
 
 
 def _layouts(config: Mapping[str, Any], kind: str) -> Iterator[str]:
