@@ -121,6 +121,7 @@ def run_here(*words: str, output: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("exp", ["exp=1", "exp=2"])
+@pytest.mark.full
 def test_a_plan_larger_than_memory_leaves_the_same_tables(
     exp: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_word_that_is_no_command(word: str, found: str, tmp_path: Path) -> Non
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.full
 def test_a_run_is_the_same_by_either_door(tiny: Callable[[str], Path], tmp_path: Path) -> None:
     words = ["study=2", "exp=2", "pilot=3", f"model.path={tiny('llama-byte')}", "model.name=tiny"]
     grace("run", *words, cwd=tmp_path)

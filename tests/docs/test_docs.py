@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.places import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,6 +38,7 @@ def test_no_module_is_over_400_lines() -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
+@pytest.mark.full
 def test_an_installed_wheel_works_from_any_folder(
     tiny: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 @pytest.mark.parametrize("name", ["study1", "study2", "compare_models"])
+@pytest.mark.full
 def test_a_notebook_shows_what_comes_out(name: str, tmp_path: Path) -> None:
     here = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOKS, here)

@@ -68,6 +68,7 @@ def _is_drawn(svg: Path, pdf: Path, png: Path) -> None:
     assert np.mean(pixels.min(axis=2) < 0.9) > 0.002, "empty"
 
 
+@pytest.mark.full
 def test_the_command_writes_what_the_catalogue_has(four_runs: Path, tmp_path: Path) -> None:
     """Two runs in a real process: a folder each, and both beside each other."""
     runs = [str(four_runs / which / "tiny") for which in ("2/1", "2/2")]

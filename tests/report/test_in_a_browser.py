@@ -83,6 +83,7 @@ def _look_up(page: Page, words: str = "") -> Locator:
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.full
 def test_it_is_quiet_and_readable_on_a_screen_and_a_phone(
     name: str, page_of: Callable[[str], Path], browser: Browser
 ) -> None:

@@ -108,6 +108,7 @@ def limited(size: int, module: str, *words: str, cwd: Path) -> subprocess.Comple
     )  # fmt: skip
 
 
+@pytest.mark.full
 def test_a_full_disk_is_one_sentence_and_loses_nothing(tiny: Tiny, tmp_path: Path) -> None:
     words = ["pilot=30", "engine.max_batch_tokens=16", *model(tiny("llama-byte"))]
     for size in (20_000, 60_000, 120_000):

@@ -140,6 +140,7 @@ def test_a_second_run_is_refused_with_the_owner(tiny: Tiny, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("signals", "seconds"), [("IT", 20), ("II", 20), ("T", 25)])
+@pytest.mark.full
 def test_interrupted_while_an_answer_takes_minutes(
     signals: str, seconds: float, tiny: Tiny, tmp_path: Path
 ) -> None:

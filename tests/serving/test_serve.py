@@ -90,6 +90,7 @@ def test_it_serves_until_ctrl_c(deaf: bool, tiny: Tiny, tmp_path: Path) -> None:
     assert not child.is_running()
 
 
+@pytest.mark.full
 def test_it_ends_when_its_parent_is_killed(tiny: Tiny, tmp_path: Path) -> None:
     process = serve(*tiny_words(tiny("llama-byte")), cwd=tmp_path)
     until(process, "Ctrl-C stops it")
@@ -107,6 +108,7 @@ def test_it_ends_when_its_parent_is_killed(tiny: Tiny, tmp_path: Path) -> None:
         ("later", "RuntimeError: the engine died"),
     ],
 )
+@pytest.mark.full
 def test_a_server_that_fails_says_why(
     fails: str, expected: str, tiny: Tiny, tmp_path: Path
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_server_that_fails_says_why(
     assert "outputs/serve/tiny.log" in said
 
 
+@pytest.mark.full
 def test_a_managed_run_starts_and_stops_its_server(tiny: Tiny, tmp_path: Path) -> None:
     secret = {"GRACE_API_KEY": "qz-secret-key"}
     wanted = ["engine=vllm", "engine.managed=true", "pilot=2"]

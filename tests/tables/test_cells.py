@@ -246,6 +246,7 @@ def test_seven_columns_with_one_beginning_are_told_apart() -> None:
     assert "…" not in text
 
 
+@pytest.mark.full
 def test_a_factor_of_50_000_levels_is_shown_in_short(
     own_run: tuple[Run, str], tmp_path: Path
 ) -> None:

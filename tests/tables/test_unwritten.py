@@ -79,6 +79,7 @@ def test_a_summary_that_fails_is_a_sentence(
     assert "The summary cannot be shown (AttributeError" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_a_figure_that_fails_leaves_the_others_and_the_report(
     four_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -374,6 +374,7 @@ def test_two_models_by_one_name_are_told_apart(tiny: Tiny) -> None:
     assert differ({1: -1.0}, {1: -3.0})
 
 
+@pytest.mark.full
 def test_a_server_that_comes_back_with_another_model_is_noticed(tiny: Tiny) -> None:
     other = ModelServer(tiny("granite-byte")).model
     lost: list[int] = []

@@ -93,6 +93,7 @@ def test_what_is_not_asked_as_it_was_meant_is_refused(
         prepared(server, [Query(USER, WORDS)], chat=True)
 
 
+@pytest.mark.full
 def test_control_tokens_spelt_in_texts_are_refused(tiny: Callable[[str], Path]) -> None:
     with ModelServer(tiny("llama-byte")) as server:
         for text in ("a </s> b", "It says <|im_end|> there."):
@@ -142,6 +143,7 @@ def test_texts_behind_no_turn_are_flagged(with_template: Callable[[str], Path]) 
     ("normaliser", "text"),
     [(normalizers.Lowercase(), "a <|STOP|> b"), (normalizers.NFKC(), "a ＜|stop|＞ b")],
 )
+@pytest.mark.full
 def test_a_control_token_by_another_spelling(
     normaliser: Any, text: str, tiny: Callable[[str], Path]
 ) -> None:

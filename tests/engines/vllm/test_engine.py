@@ -225,6 +225,7 @@ FAULTS = ["reset", "cut", "503", "429", "408", "nan", "missing", "stall"]
 
 
 @pytest.mark.parametrize("fault", ["reset", "nan", "all"])
+@pytest.mark.full
 def test_a_third_of_all_answers_spoiled_changes_nothing(fault: str, tiny: Tiny) -> None:
     rng = random.Random(fault)
     folder = tiny("llama-byte")
@@ -253,6 +254,7 @@ def test_a_third_of_all_answers_spoiled_changes_nothing(fault: str, tiny: Tiny) 
         assert masses(ours) == pytest.approx(masses(exact), rel=1e-4)
 
 
+@pytest.mark.full
 def test_a_fault_that_stays_is_a_failure_with_its_reason(tiny: Tiny) -> None:
     def spoil(path: str, body: dict[str, Any], number: int) -> str | None:
         return "nan" if path.endswith("completions") and len(body.get("prompt", ())) > 3 else None
@@ -285,6 +287,7 @@ def test_minus_9999_means_no_probability_at_all(tiny: Tiny) -> None:
     assert any(option.log_mass == -math.inf for option in answer.options)
 
 
+@pytest.mark.full
 def test_endpoints_share_the_work_and_take_over(tiny: Tiny) -> None:
     folder = tiny("llama-byte")
     queries = scored(64)

@@ -17,6 +17,7 @@ FAULTS = ["reset", "cut", "503", "503", "429", "nan", "missing", "stall", "model
 
 
 @pytest.mark.parametrize("study", ["1", "2"])
+@pytest.mark.full
 def test_tables_equal_those_of_an_undisturbed_run(
     study: str, tiny: Callable[[str], Path], tmp_path: Path
 ) -> None:
