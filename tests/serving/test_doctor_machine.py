@@ -12,11 +12,13 @@ import pytest
 from grace.serving import machine
 from grace.serving.doctor import before_start as before
 from grace.serving.doctor.before_start import before_start
-from grace.serving.doctor.memory import of_memory
+from grace.serving.doctor.memory import of_limits, of_memory
 from grace.serving.installed import Installed
 from tests.places import ROOT
 from tests.serving.test_doctor import Tiny, doctor, settings
 from tests.serving.test_serve import STANDIN, cards
+
+LIMITS = ("tp-heads", "len-over-config")
 
 
 @pytest.fixture
@@ -125,6 +127,26 @@ def test_memory_by_capacity(
         advised = found[0].remedy.partition(",")[0]
         again = settings(words[0], advised)
         assert not list(of_memory(again, again.serve.args, machine.gpus(), given, cpu=False))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "remedy"),
+    [
+        (["model=smollm2-135m", "serve.args.tensor-parallel-size=2"], ["tp-heads"], "size=1"),
+        (["model=llama-8b", "serve.args.tensor-parallel-size=6"], ["tp-heads"], "size=4"),
+        (["model=gemma-9b", "serve.args.max-model-len=99999"], ["len-over-config"], "len=8192"),
+        (["model=gemma-9b", "serve.args.max-model-len=8192"], [], ""),
+        (["model=llama-8b", "serve.args.tensor-parallel-size=4"], [], ""),
+    ],
+)
+def test_what_the_model_does_not_allow_is_told_without_a_card(
+    words: list[str], expected: list[str], remedy: str
+) -> None:
+    asked = settings(*words)
+    found = list(of_limits(asked.model, asked.serve.args))
+    assert [one.id for one in found] == expected
+    assert all(one.remedy.endswith(remedy) for one in found)
+    assert [one.id for one in before_start(asked) if one.id in LIMITS] == expected
 
 
 def test_disk_and_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:

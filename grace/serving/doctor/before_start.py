@@ -13,7 +13,7 @@ from grace.serving import checks, machine
 from grace.serving.arguments import effective, model_source, words, wrong_dtype
 from grace.serving.doctor.finding import Finding
 from grace.serving.doctor.hub import access_problem, is_here, missing_folder
-from grace.serving.doctor.memory import of_memory
+from grace.serving.doctor.memory import of_limits, of_memory
 from grace.serving.installed import Installed, ask, find_python
 from grace.serving.launch import NO_VLLM, USUAL_PORT, unknown
 
@@ -40,7 +40,10 @@ def before_start(settings: DoctorSettings, given: frozenset[str] = frozenset()) 
     cpu = installed is not None and installed.cpu
     found += _of_arguments(arguments, installed)
     found += _of_cards(model, arguments, installed, cpu=cpu)
-    found += of_memory(settings, arguments, machine.gpus(), given, cpu=cpu)
+    found += of_limits(model, arguments)
+    known = {one.id for one in found}
+    memory = of_memory(settings, arguments, machine.gpus(), given, cpu=cpu)
+    found += [one for one in memory if one.id not in known]
     found += _of_disk(model, arguments)
     found += _of_shared_memory(arguments, cpu=cpu)
     found += _of_port(arguments)

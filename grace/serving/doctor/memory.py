@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grace.config import Settings
+from grace.config import ModelSettings, Settings
 from grace.errors import ConfigError
 from grace.serving import checks, machine
-from grace.serving.capacity import Card, Row, estimate
+from grace.serving.capacity import Card, Row, estimate, read_architecture
 from grace.serving.capacity.cards import of_driver
+from grace.serving.capacity.estimates import sizes
 from grace.serving.doctor.finding import Finding
 from grace.serving.machine import Gpu
+
+
+def of_limits(model: ModelSettings, arguments: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the model's config.json does not allow, whatever it is to run on."""
+    try:
+        a = read_architecture(model)
+    except ConfigError:  # nothing is known of the model's layers
+        return
+    tp, length = arguments.get("tensor-parallel-size"), arguments.get("max-model-len")
+    if isinstance(tp, int) and tp > 1 and tp not in (allowed := sizes(a, tp)):
+        yield _not_shared(model, tp, allowed)
+    stretched = os.environ.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN") == "1"
+    if isinstance(length, int) and a.longest and length > a.longest and not stretched:
+        cause = f"serve.args.max-model-len={length} exceeds the {a.longest} tokens it was made for"
+        yield Finding(
+            "len-over-config", cause, f"serve.args.max-model-len={a.longest}", place=model.name
+        )
+
+
+def _not_shared(model: ModelSettings, tp: int, allowed: Sequence[int]) -> Finding:
+    remedy = f"serve.args.tensor-parallel-size={allowed[-1] if allowed else 1}"
+    cause = (
+        f"the attention heads cannot be shared out among {tp} cards; expected one of "
+        f"{', '.join(map(str, allowed))}"
+    )
+    return Finding("tp-heads", cause, remedy, place=model.name)
 
 
 def of_memory(
@@ -68,12 +96,7 @@ def _of_capacity(
         return
     row = next((row for row in rows if row.tp == tp), None)
     if row is None:
-        sizes = ", ".join(str(row.tp) for row in rows)
-        remedy = f"serve.args.tensor-parallel-size={rows[-1].tp if rows else 1}"
-        cause = (
-            f"the attention heads cannot be shared out among {tp} cards; expected one of {sizes}"
-        )
-        yield Finding("tp-heads", cause, remedy, place=settings.model.name)
+        yield _not_shared(settings.model, tp, [row.tp for row in rows])
     elif row.verdict == "does not fit":
         yield _too_little(row, cpu=cpu)
 
