@@ -86,6 +86,7 @@ def test_logs_of_other_encodings(tmp_path: Path) -> None:
         (gzip.compress(LINE["port-in-use"].encode()), "it is compressed (unpack it first: gunzip)"),
         (b"\x28\xb5\x2f\xfd" + bytes(range(99)), "it is compressed (unpack it first: unzstd)"),
     ],
+    ids=["nothing", "blank", "zeros", "any bytes", "gzip", "zstd"],
 )
 def test_what_is_no_log(data: bytes, said: str, tmp_path: Path) -> None:
     log = tmp_path / "x.log"
