@@ -393,9 +393,8 @@ def test_a_missing_store_leaves_the_numbers(
     """
     monkeypatch.chdir(tmp_path)
     Store.open("outputs/answers.sqlite").close()
-    shutil.copytree(four_runs / "2/2/tiny", tmp_path / "mailed")
-    path = report_folders([tmp_path / "mailed"], tmp_path / "mailed" / "report.html")
-    with opened(browser, path) as page:
+    folder = shutil.copytree(four_runs / "2/2/tiny", tmp_path / "mailed")
+    with opened(browser, report_folders([folder], folder / "report.html")) as page:
         _look_up(page).first.get_by_role("button").click()
         assert page.locator(".trial table").count() == 3
         assert "Not all prompts are here" in page.get_by_role("status").inner_text()

@@ -20,7 +20,8 @@ from grace.serving.doctor.slowness import judge
 from tests.engines.vllm.server import ModelServer
 from tests.places import SHARED
 from tests.runs.test_run import command
-from tests.serving.doctor_corpus import HEALTHY, LINES
+from tests.serving.doctor_corpus import HEALTHY
+from tests.serving.doctor_lines import LINES
 
 Tiny = Callable[[str], Path]
 LINE = dict(LINES)

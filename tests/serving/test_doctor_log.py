@@ -13,7 +13,8 @@ from grace.serving.doctor.log_lines import read_lines
 from grace.serving.doctor.logs import find_cause, read_log
 from grace.serving.doctor.signatures import signatures
 from tests.places import SHARED
-from tests.serving.doctor_corpus import HARMLESS, HEALTHY, LINES, ORDINARY, PREFIXES, buried
+from tests.serving.doctor_corpus import HARMLESS, HEALTHY, ORDINARY, PREFIXES, buried
+from tests.serving.doctor_lines import LINES
 
 SAMPLES = SHARED / "data/samples"
 CASES = SHARED / "data/doctor_cases.csv"

@@ -12,7 +12,8 @@ import pytest
 
 from grace.errors import ConfigError
 from grace.serving.doctor.pod import of_pod
-from tests.serving.doctor_corpus import HEALTHY, LINES
+from tests.serving.doctor_corpus import HEALTHY
+from tests.serving.doctor_lines import LINES
 
 LINE = dict(LINES)
 
