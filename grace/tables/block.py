@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grace.config import ExperimentSpec, QuestionSpec
 from grace.questions import Asked, Slot
+from grace.questions.parsing import parse
 from grace.scoring import distributions as scores
 from grace.types import Answer, Failure, Generation, OptionScores, Trial
 
@@ -58,6 +60,20 @@ class Block:
         """What all options hold together, (n,)."""
         return {slot: scores.total_mass(values) for slot, values in self.log_masses.items()}
 
+    @cached_property
+    def raw(self) -> dict[Slot, list[dict[str, Any]]]:
+        """What is known of each raw answer (see `raw_values`), (n,); each is read once."""
+        return {
+            slot: [
+                raw_values(
+                    item, question, self.trials[i * len(self.trials) // len(items)], self.prefix
+                )
+                for i, item in enumerate(items)
+            ]
+            for slot, items in self.items.items()
+            if (question := self.spec.questions[slot[0]]).parse is not None
+        }
+
     def matrices(self, question: str, variants: int) -> Floats:
         """The distributions of all variants, (n, variants, options)."""
         return np.stack([self.probs[question, i] for i in range(variants)], axis=1)
@@ -98,3 +114,28 @@ def _log_masses(answer: Answer | None, width: int) -> list[float]:
     if isinstance(answer, Generation):
         raise TypeError("a raw answer has no option scores")
     return [float("nan")] * width
+
+
+def raw_values(item: Item, question: QuestionSpec, trial: Trial, prefix: str) -> dict[str, Any]:
+    """What is known of one raw answer: the text, what was parsed, how it ended.
+
+    The text is as it was drawn; it is read together with `prefix`, which it was started with.
+    """
+    answer, spec = item.answer, question.parse
+    if not isinstance(answer, Generation) or spec is None:
+        return {"parse_status": "no answer"}
+    parsed = parse(
+        answer.text,
+        spec,
+        prefix=prefix,
+        speaker=str(trial.values[spec.speaker]) if spec.speaker else "",
+        cut=answer.finish_reason == "length",
+    )
+    return {
+        "response": answer.text,
+        **parsed.values,
+        "parse_status": parsed.status,
+        "parse_flags": parsed.flags,
+        "finish_reason": answer.finish_reason,
+        "n_tokens": answer.n_tokens,
+    }

@@ -15,8 +15,8 @@ from grace.config.study import Name
 from grace.questions import Slot
 from grace.tables.block import Block, Floats, Item, slots
 from grace.tables.columns import Column
-from grace.tables.wide import FLAGS, MODEL, REPLICATE, cell_of, raw_values, study_column
-from grace.types import Generation, Option, OptionScore, OptionScores, Trial
+from grace.tables.wide import FLAGS, MODEL, REPLICATE, cell_of, study_column
+from grace.types import Generation, Option, OptionScore, OptionScores
 
 SCORES = (
     Column("option", "the option's name, or the field parsed from a raw answer", type="text"),
@@ -119,8 +119,7 @@ def _slot_rows(
     item = block.items[slot][row]
     flags = block.flags(slot, row)
     if question.parse is not None:
-        trial = block.trials[row * len(block.trials) // len(block.items[slot])]
-        return _raw_rows(item, question, trial, block.prefix, flags)
+        return _raw_rows(item, question, block.raw[slot][row], flags)
     return _option_rows(item, options, block.probs[slot][row], block.masses[slot][row], flags)
 
 
@@ -170,9 +169,8 @@ def _share(own: float, others: float) -> float | None:
 
 
 def _raw_rows(
-    item: Item, question: QuestionSpec, trial: Trial, prefix: str, flags: list[str]
+    item: Item, question: QuestionSpec, found: Mapping[str, Any], flags: list[str]
 ) -> AnswerRows:
-    found = raw_values(item, question, trial, prefix)
     common = {
         "replicate": item.asked.replicate,
         "response": found.get("response"),

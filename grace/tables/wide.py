@@ -16,11 +16,10 @@ from grace.config import (
 )
 from grace.config.answer_fields import FieldPart
 from grace.config.study import Name
-from grace.questions.parsing import parse
 from grace.stimuli import Stimuli
-from grace.tables.block import Block, Item
+from grace.tables.block import Block
 from grace.tables.columns import Column, computed_columns
-from grace.types import Generation, Trial
+from grace.types import Trial
 
 RAW = (
     Column("response", "the model's whole answer, as it came", type="text"),
@@ -92,38 +91,10 @@ def _add_raw(
         names = {key: f"{name}_{key}" for key in names}
     for column in names.values():
         table[column] = []
-    items = block.items[name, 0]
-    for row, item in enumerate(items):
-        trial = block.trials[row * len(block.trials) // len(items)]
-        found = raw_values(item, question, trial, block.prefix)
-        found["seed"] = item.seed
+    for item, known in zip(block.items[name, 0], block.raw[name, 0], strict=True):
+        found = {**known, "seed": item.seed}
         for key, column in names.items():
             table[column].append(found.get(key))
-
-
-def raw_values(item: Item, question: QuestionSpec, trial: Trial, prefix: str) -> dict[str, Any]:
-    """What is known of one raw answer: the text, what was parsed, how it ended.
-
-    The text is as it was drawn; it is read together with `prefix`, which it was started with.
-    """
-    answer, spec = item.answer, question.parse
-    if not isinstance(answer, Generation) or spec is None:
-        return {"parse_status": "no answer"}
-    parsed = parse(
-        answer.text,
-        spec,
-        prefix=prefix,
-        speaker=str(trial.values[spec.speaker]) if spec.speaker else "",
-        cut=answer.finish_reason == "length",
-    )
-    return {
-        "response": answer.text,
-        **parsed.values,
-        "parse_status": parsed.status,
-        "parse_flags": parsed.flags,
-        "finish_reason": answer.finish_reason,
-        "n_tokens": answer.n_tokens,
-    }
 
 
 def _raw_columns(name: str, question: QuestionSpec, *, many: bool) -> list[Column]:
@@ -154,14 +125,13 @@ def _field_column(name: str, field: FieldPart) -> Column:
 def _row_flags(block: Block, spec: ExperimentSpec, trial: int, rep: int, repeats: int) -> str:
     """All flags of a row, each with its question: "state2: low_mass; knowledge: low_mass"."""
     found = []
-    for (name, i), items in block.items.items():
+    for name, i in block.items:
         question = spec.questions[name]
         row = trial * repeats + rep if question.parse is not None else trial
         label = variant_label(name, question.variants()[i])
         flags = block.flags((name, i), row)
         if question.parse is not None:
-            parsed = raw_values(items[row], question, block.trials[trial], block.prefix)
-            flags += parsed.get("parse_flags", ())
+            flags += block.raw[name, i][row].get("parse_flags", ())
         found += [f"{label}: {flag}" for flag in flags]
     return "; ".join(found)
 

@@ -6,8 +6,7 @@ import pytest
 
 from grace.config import QuestionSpec
 from grace.questions import Asked
-from grace.tables.block import Item
-from grace.tables.wide import raw_values
+from grace.tables.block import Item, raw_values
 from grace.types import Generation, Trial
 from tests.questions.parsing_specs import knowledge_spec, polite_spec
 
